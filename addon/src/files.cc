@@ -1,0 +1,218 @@
+// Many small files, links and inodes with one call from JavaScript: a task has dozens of them in /proc, and
+// they are read while it is frozen.
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+
+#include "util.h"
+
+namespace crctl {
+namespace {
+
+Napi::Value Errno(Napi::Env env, int err) { return Napi::Number::New(env, -err); }
+
+// 0 or an errno
+int ReadLink(const char *path, std::string &out) {
+  char buffer[4096 + 16];  // PATH_MAX and " (deleted)"
+  ssize_t n = readlink(path, buffer, sizeof(buffer));
+  if (n < 0) return errno;
+  if (static_cast<size_t>(n) == sizeof(buffer)) return ENAMETOOLONG;
+  out.assign(buffer, static_cast<size_t>(n));
+  return 0;
+}
+
+Napi::Object StatObject(Napi::Env env, const struct stat &st) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("mode", Napi::Number::New(env, st.st_mode));
+  object.Set("nlink", Napi::Number::New(env, static_cast<double>(st.st_nlink)));
+  object.Set("uid", Napi::Number::New(env, st.st_uid));
+  object.Set("gid", Napi::Number::New(env, st.st_gid));
+  object.Set("dev", ToBigInt(env, st.st_dev));
+  object.Set("ino", ToBigInt(env, st.st_ino));
+  object.Set("rdev", ToBigInt(env, st.st_rdev));
+  object.Set("size", ToBigInt(env, static_cast<uint64_t>(st.st_size)));
+  object.Set("mtimeNs", Napi::BigInt::New(env, static_cast<int64_t>(st.st_mtim.tv_sec) * 1000000000 + st.st_mtim.tv_nsec));
+  return object;
+}
+
+// readTexts(paths: string[]): (string | -errno)[]
+Napi::Value readTexts(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  auto paths = GetStrings(info[0]);
+  Napi::Array result = Napi::Array::New(env, paths.size());
+  std::string text;
+  for (size_t i = 0; i < paths.size(); i++) {
+    text.clear();
+    int err = ReadWhole(paths[i].c_str(), text);
+    result.Set(static_cast<uint32_t>(i), err != 0 ? Errno(env, err) : ToString(env, text.data(), text.size()));
+  }
+  return result;
+}
+CRCTL_EXPORT(readTexts);
+
+// readLinks(paths: string[]): (string | -errno)[]
+Napi::Value readLinks(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  auto paths = GetStrings(info[0]);
+  Napi::Array result = Napi::Array::New(env, paths.size());
+  std::string link;
+  for (size_t i = 0; i < paths.size(); i++) {
+    int err = ReadLink(paths[i].c_str(), link);
+    result.Set(static_cast<uint32_t>(i), err != 0 ? Errno(env, err) : ToString(env, link.data(), link.size()));
+  }
+  return result;
+}
+CRCTL_EXPORT(readLinks);
+
+// stats(paths: string[], follow: boolean): (StatRecord | -errno)[]
+Napi::Value stats(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  auto paths = GetStrings(info[0]);
+  int flags = info[1].ToBoolean().Value() ? 0 : AT_SYMLINK_NOFOLLOW;
+  Napi::Array result = Napi::Array::New(env, paths.size());
+  for (size_t i = 0; i < paths.size(); i++) {
+    struct stat st;
+    Napi::Value value;
+    if (fstatat(AT_FDCWD, paths[i].c_str(), &st, flags) != 0) {
+      value = Errno(env, errno);
+    } else {
+      value = StatObject(env, st);
+    }
+    result.Set(static_cast<uint32_t>(i), value);
+  }
+  return result;
+}
+CRCTL_EXPORT(stats);
+
+// 0 or an errno; the numbers that a directory of /proc lists, ascending
+int ListNumbers(const std::string &path, std::vector<int> &numbers) {
+  DIR *dir = opendir(path.c_str());
+  if (dir == nullptr) return errno;
+  errno = 0;
+  while (dirent *entry = readdir(dir)) {
+    char *end;
+    long number = strtol(entry->d_name, &end, 10);
+    if (end != entry->d_name && *end == '\0' && number >= 0) numbers.push_back(static_cast<int>(number));
+  }
+  int err = errno;
+  closedir(dir);
+  std::sort(numbers.begin(), numbers.end());
+  return err;
+}
+
+// descriptors(pid: number): { fd, link, info, stat }[], ascending; throws if the table cannot be read. A
+// descriptor that cannot be examined has an errno in place of what failed.
+Napi::Value descriptors(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  std::string base = "/proc/" + std::to_string(info[0].As<Napi::Number>().Int32Value());
+  std::vector<int> fds;
+  int err = ListNumbers(base + "/fd", fds);
+  if (err != 0) throw SystemError(env, err, "opendir", base + "/fd");
+  Napi::Array result = Napi::Array::New(env, fds.size());
+  std::string text;
+  for (size_t i = 0; i < fds.size(); i++) {
+    std::string fd = std::to_string(fds[i]);
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("fd", Napi::Number::New(env, fds[i]));
+    std::string path = base + "/fd/" + fd;
+    err = ReadLink(path.c_str(), text);
+    object.Set("link", err != 0 ? Errno(env, err) : ToString(env, text.data(), text.size()));
+    struct stat st;
+    if (stat(path.c_str(), &st) != 0) {
+      object.Set("stat", Errno(env, errno));
+    } else {
+      object.Set("stat", StatObject(env, st));
+    }
+    text.clear();
+    err = ReadWhole((base + "/fdinfo/" + fd).c_str(), text);
+    object.Set("info", err != 0 ? Errno(env, err) : ToString(env, text.data(), text.size()));
+    result.Set(static_cast<uint32_t>(i), object);
+  }
+  return result;
+}
+CRCTL_EXPORT(descriptors);
+
+// listNumbers(path: string): number[]
+Napi::Value listNumbers(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  std::string path = info[0].As<Napi::String>();
+  std::vector<int> numbers;
+  int err = ListNumbers(path, numbers);
+  if (err != 0) throw SystemError(env, err, "opendir", path);
+  Napi::Array result = Napi::Array::New(env, numbers.size());
+  for (size_t i = 0; i < numbers.size(); i++) result.Set(static_cast<uint32_t>(i), Napi::Number::New(env, numbers[i]));
+  return result;
+}
+CRCTL_EXPORT(listNumbers);
+
+// holders(pids: number[], prefixes: string[]): { pid, link }[]: which of these tasks hold a descriptor whose
+// link starts so ("pipe:["). Tasks that are gone or not ours to look into are passed over.
+Napi::Value holders(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  auto pids = GetInts(info[0]);
+  auto prefixes = GetStrings(info[1]);
+  Napi::Array result = Napi::Array::New(env);
+  uint32_t count = 0;
+  std::string link;
+  for (int pid : pids) {
+    std::string base = "/proc/" + std::to_string(pid) + "/fd";
+    std::vector<int> fds;
+    if (ListNumbers(base, fds) != 0) continue;
+    for (int fd : fds) {
+      if (ReadLink((base + "/" + std::to_string(fd)).c_str(), link) != 0) continue;
+      bool wanted = false;
+      for (const auto &prefix : prefixes) wanted = wanted || link.compare(0, prefix.size(), prefix) == 0;
+      if (!wanted) continue;
+      Napi::Object object = Napi::Object::New(env);
+      object.Set("pid", Napi::Number::New(env, pid));
+      object.Set("link", ToString(env, link.data(), link.size()));
+      result.Set(count++, object);
+    }
+  }
+  return result;
+}
+CRCTL_EXPORT(holders);
+
+// memfdCreate(name: string, flags: number): number
+Napi::Value memfdCreate(const Napi::CallbackInfo &info) {
+  std::string name = info[0].As<Napi::String>();
+  int fd = memfd_create(name.c_str(), info[1].As<Napi::Number>().Uint32Value());
+  if (fd < 0) throw SystemError(info.Env(), errno, "memfd_create", name);
+  return Napi::Number::New(info.Env(), fd);
+}
+CRCTL_EXPORT(memfdCreate);
+
+// fcntl(fd: number, command: number, argument: number): number
+Napi::Value fcntlNumber(const Napi::CallbackInfo &info) {
+  int result = fcntl(info[0].As<Napi::Number>().Int32Value(), info[1].As<Napi::Number>().Int32Value(),
+                     info[2].As<Napi::Number>().Int32Value());
+  if (result < 0) throw SystemError(info.Env(), errno, "fcntl");
+  return Napi::Number::New(info.Env(), result);
+}
+CRCTL_EXPORT(fcntlNumber);
+
+// fileOwner(fd: number): { pid, type, signal }, of F_GETOWN_EX and F_GETSIG
+Napi::Value fileOwner(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  int fd = info[0].As<Napi::Number>().Int32Value();
+  f_owner_ex owner;
+  if (fcntl(fd, F_GETOWN_EX, &owner) != 0) throw SystemError(env, errno, "fcntl(F_GETOWN_EX)");
+  int signal = fcntl(fd, F_GETSIG);
+  if (signal < 0) throw SystemError(env, errno, "fcntl(F_GETSIG)");
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("pid", Napi::Number::New(env, owner.pid));
+  object.Set("type", Napi::Number::New(env, owner.type));
+  object.Set("signal", Napi::Number::New(env, signal));
+  return object;
+}
+CRCTL_EXPORT(fileOwner);
+
+}  // namespace
+}  // namespace crctl

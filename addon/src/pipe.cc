@@ -1,0 +1,52 @@
+// What is in a pipe, without taking it out.
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+
+#include "util.h"
+
+namespace crctl {
+namespace {
+
+// peekPipe(fd): { capacity, unread, chunks: Buffer[] }. `fd` is a read end. Each chunk is what one read(2) would
+// return from a large enough buffer: in packet mode (pipe(2), O_DIRECT) one packet.
+Napi::Value peekPipe(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  int fd = info[0].As<Napi::Number>().Int32Value();
+  int capacity = fcntl(fd, F_GETPIPE_SZ);
+  if (capacity < 0) throw SystemError(env, errno, "fcntl(F_GETPIPE_SZ)");
+  int unread = 0;
+  if (ioctl(fd, FIONREAD, &unread) != 0) throw SystemError(env, errno, "ioctl(FIONREAD)");
+  Napi::Array chunks = Napi::Array::New(env);
+  if (unread > 0) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) throw SystemError(env, errno, "pipe2");
+    Descriptor out(ends[0]), in(ends[1]);
+    // tee(2) links buffers, so the copy needs as many slots as the original
+    if (fcntl(in.get(), F_SETPIPE_SZ, capacity) < 0) throw SystemError(env, errno, "fcntl(F_SETPIPE_SZ)");
+    ssize_t teed = tee(fd, in.get(), INT_MAX, SPLICE_F_NONBLOCK);
+    if (teed < 0) throw SystemError(env, errno, "tee");
+    if (teed != unread) throw SystemError(env, EIO, "tee");
+    std::vector<char> buffer(static_cast<size_t>(unread));
+    uint32_t count = 0;
+    for (ssize_t done = 0; done < teed;) {
+      ssize_t n = read(out.get(), buffer.data(), buffer.size());
+      if (n <= 0) throw SystemError(env, n < 0 ? errno : EIO, "read");
+      chunks.Set(count++, Napi::Buffer<char>::Copy(env, buffer.data(), static_cast<size_t>(n)));
+      done += n;
+    }
+  }
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("capacity", Napi::Number::New(env, capacity));
+  result.Set("unread", Napi::Number::New(env, unread));
+  result.Set("chunks", chunks);
+  return result;
+}
+CRCTL_EXPORT(peekPipe);
+
+}  // namespace
+}  // namespace crctl

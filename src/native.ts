@@ -1,0 +1,143 @@
+/** The native addon: its interface, typed once, and its loader. The functions are described where they are written, in addon/src/. */
+
+import { fileURLToPath } from "node:url";
+
+import { CrctlError } from "./errors.js";
+
+/** In place of a result in a batch: minus the errno. */
+export type Errno = number;
+
+export interface StatRecord {
+  /** st_mode */
+  mode: number;
+  nlink: number;
+  uid: number;
+  gid: number;
+  dev: bigint;
+  ino: bigint;
+  rdev: bigint;
+  size: bigint;
+  mtimeNs: bigint;
+}
+
+export interface DescriptorRecord {
+  fd: number;
+  /** what /proc/<pid>/fd/<fd> reads as */
+  link: string | Errno;
+  /** text of /proc/<pid>/fdinfo/<fd> */
+  info: string | Errno;
+  stat: StatRecord | Errno;
+}
+
+export interface SchedRecord {
+  policy: number;
+  priority: number;
+  nice: number;
+  flags: bigint;
+  runtime: bigint;
+  deadline: bigint;
+  period: bigint;
+  affinity: string;
+  ioprio: number;
+}
+
+export interface FrozenTask {
+  pid: number;
+  ppid: number;
+  zombie: boolean;
+  /** stopped by a signal, not only by us */
+  stopped: boolean;
+  threads: number[];
+}
+
+export interface FrozenTree {
+  /** CLOCK_MONOTONIC when the first task was stopped */
+  sinceNs: bigint;
+  /** parents before their children */
+  tasks: FrozenTask[];
+}
+
+/** What {@link Native.freezeTree} throws. */
+export interface FreezeFailure extends Error {
+  code: string;
+  reason: "traced" | "permission" | "vanished" | "timeout" | "interrupted" | "proc";
+  pid: number;
+  tid: number;
+}
+
+export interface Native {
+  // files.cc
+  readTexts(paths: readonly string[]): (string | Errno)[];
+  readLinks(paths: readonly string[]): (string | Errno)[];
+  stats(paths: readonly string[], follow: boolean): (StatRecord | Errno)[];
+  descriptors(pid: number): DescriptorRecord[];
+  listNumbers(path: string): number[];
+  holders(pids: readonly number[], prefixes: readonly string[]): { pid: number; link: string }[];
+  memfdCreate(name: string, flags: number): number;
+  fcntlNumber(fd: number, command: number, argument: number): number;
+  fileOwner(fd: number): { pid: number; type: number; signal: number };
+
+  // copy.cc
+  copyRange(from: number, to: number, offset: bigint, length: bigint): bigint;
+  copySparse(from: number, to: number): { size: bigint; dataBytes: bigint };
+  sync(fds: readonly number[]): void;
+
+  // pipe.cc
+  peekPipe(fd: number): { capacity: number; unread: number; chunks: Uint8Array[] };
+
+  // process.cc
+  scheduling(tids: readonly number[]): SchedRecord[];
+  rlimits(pid: number): { soft: bigint; hard: bigint }[];
+  kcmpFiles(pids: readonly number[], fds: readonly number[], buckets: readonly number[]): number[];
+  kcmp(pid1: number, pid2: number, type: number, index1: number, index2: number): number;
+  pidfdOpen(pid: number): number;
+  duplicateOf(pid: number, fd: number): number;
+  sendSignal(pid: number, signal: number): void;
+  clocks(): { realtime: bigint; monotonic: bigint; boottime: bigint };
+  setTidSupported(): boolean;
+
+  // ptrace.cc
+  freezeTree(root: number, timeoutMs: number): FrozenTree;
+  thaw(tids: readonly number[]): bigint;
+  stopAndThaw(pids: readonly number[], tids: readonly number[]): bigint;
+  killFrozen(pids: readonly number[], tids: readonly number[], timeoutMs: number): number[];
+  seccompFilters(tid: number): { flags: number; insns: Uint8Array }[];
+
+  // signals.cc
+  watchSignals(): void;
+  caughtSignal(): number;
+}
+
+/** Where the addon and the executor may lie, seen from the bundle (dist/bin), or from tsc's output (dist/tsc/src). */
+const FOLDERS = ["../addon/", "../../addon/build/Release/", "../../../addon/build/Release/"];
+
+/** The places to look for a file that the native build makes. CRCTL_NATIVE_DIR goes first. */
+export function nativePaths(file: string): string[] {
+  const paths = FOLDERS.map((folder) => fileURLToPath(new URL(folder + file, import.meta.url)));
+  const override = process.env["CRCTL_NATIVE_DIR"];
+  return override === undefined || override === "" ? paths : [`${override}/${file}`, ...paths];
+}
+
+let loaded: Native | undefined;
+
+export function native(): Native {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Native {
+  const failures: string[] = [];
+  for (const path of nativePaths("crctl.node")) {
+    const addon: { exports: unknown } = { exports: {} };
+    try {
+      process.dlopen(addon, path);
+      return addon.exports as Native;
+    } catch (error) {
+      const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
+      failures.push(reason.includes(path) ? reason : `${path}: ${reason}`);
+    }
+  }
+  throw new CrctlError("E_ADDON", `the native addon cannot be loaded; tried ${failures.join("; ")}`, {
+    hint: "build it: npm run build:addon",
+  });
+}
