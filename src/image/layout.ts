@@ -1,0 +1,258 @@
+/** kmod/crctl_image.h in TypeScript. A unit test compiles that header and compares every constant, offset and size. */
+
+import { Struct, type RecordOf } from "./struct.js";
+
+export const NOTE_NAME = "CRCTL";
+export const FORMAT_VERSION = 1;
+
+export const MAX_NOTES_SIZE = 256 << 20;
+export const MAX_PHDRS = 16 << 20;
+export const MAX_THREADS = 65536;
+export const MAX_VMAS = 1048576;
+export const MAX_PID_LEVELS = 32;
+
+/** CRCTL_NT_* */
+export const NT = {
+  IMAGE: 1,
+  MM: 2,
+  VMA: 3,
+  PROCESS: 4,
+  THREAD: 5,
+  SIGACTION: 6,
+  SIGPENDING: 7,
+  TIMER: 8,
+  CREDS: 9,
+  VDSO: 10,
+  SECCOMP: 11,
+  REFUSAL: 12,
+  EXTENT: 32,
+  CONTROL: 33,
+  CLOEXEC: 34,
+} as const;
+
+/** CRCTL_IMAGE_* */
+export const IMAGE_KIND = { DUMP: 1, MANIFEST: 2 } as const;
+
+/** CRCTL_VMA_* */
+export const VMA_KIND = { ANON: 1, FILE_PRIVATE: 2, FILE_SHARED: 3, VDSO: 4, VVAR: 5 } as const;
+
+/** CRCTL_VMF_* */
+export const VMF = {
+  GROWSDOWN: 1n << 0n,
+  LOCKED: 1n << 1n,
+  LOCKONFAULT: 1n << 2n,
+  DONTFORK: 1n << 3n,
+  DONTDUMP: 1n << 4n,
+  WIPEONFORK: 1n << 5n,
+  HUGEPAGE: 1n << 6n,
+  NOHUGEPAGE: 1n << 7n,
+  MERGEABLE: 1n << 8n,
+  SEQ_READ: 1n << 9n,
+  RAND_READ: 1n << 10n,
+  NORESERVE: 1n << 11n,
+  ACCOUNT: 1n << 12n,
+  MAYWRITE: 1n << 13n,
+  MAYEXEC: 1n << 14n,
+  SYNC: 1n << 15n,
+} as const;
+
+/** CRCTL_FILE_* */
+export const FILE_FLAG = { DELETED: 1, SHMEM_ANON: 2, MEMFD: 4, SYSV: 8 } as const;
+
+/** CRCTL_MEMBARRIER_* */
+export const MEMBARRIER = {
+  PRIVATE_EXPEDITED: 1,
+  PRIVATE_EXPEDITED_SYNC_CORE: 2,
+  PRIVATE_EXPEDITED_RSEQ: 4,
+  GLOBAL_EXPEDITED: 8,
+} as const;
+
+/** CRCTL_RESTART_* */
+export const RESTART = { NONE: 0, NANOSLEEP: 1, POLL: 2, FUTEX: 3, CPU_NANOSLEEP: 4, ALARM_NANOSLEEP: 5 } as const;
+
+/** CRCTL_EXTENT_* */
+export const EXTENT_SOURCE = { FILE: 0, PARENT: 1, PIPE: 2, ABSENT: 3 } as const;
+
+/** CRCTL_REFUSE_* */
+export const REFUSE = {
+  VMA_FLAG: 1,
+  VMA_KIND: 2,
+  PAGE: 3,
+  PKEY: 4,
+  LDT: 5,
+  MEMPOLICY: 6,
+  XFEATURE: 7,
+  SHARED_MM: 8,
+  SHARED_FILES: 9,
+  COMPAT: 10,
+  USERFAULTFD: 11,
+  AIO: 12,
+  IOPERM: 13,
+  SYSCALL_DISPATCH: 14,
+  RESTART: 15,
+  TIMER: 16,
+  HUGETLB: 17,
+  IO_URING: 18,
+  DEBUGREG: 19,
+  UPROBE: 20,
+  LEADER: 21,
+  THREAD: 22,
+} as const;
+
+export const NoteHead = new Struct({ version: "u32", rec_size: "u32", count: "u32", extra_size: "u32" });
+
+export const ImageInfo = new Struct({
+  kind: "u32",
+  nr_threads: "u32",
+  xfeatures_used: "u64",
+  realtime_ns: "u64",
+  monotonic_ns: "u64",
+  boottime_ns: "u64",
+  release: ["char", 64],
+});
+
+export const Mm = new Struct({
+  start_code: "u64",
+  end_code: "u64",
+  start_data: "u64",
+  end_data: "u64",
+  start_brk: "u64",
+  brk: "u64",
+  start_stack: "u64",
+  arg_start: "u64",
+  arg_end: "u64",
+  env_start: "u64",
+  env_end: "u64",
+  mmap_base: "u64",
+  vdso: "u64",
+  vvar: "u64",
+  vdso_size: "u32",
+  vvar_size: "u32",
+  lock_future: "u32",
+  dumpable: "u32",
+  thp_disable: "u32",
+  coredump_filter: "u32",
+  membarrier: "u32",
+  personality: "u32",
+  exe_fd: "s32",
+  exe_flags: "u32",
+  exe_off: "u32",
+  exe_len: "u32",
+  exe_dev_major: "u32",
+  exe_dev_minor: "u32",
+  exe_ino: "u64",
+});
+
+export const Vma = new Struct({
+  start: "u64",
+  end: "u64",
+  offset: "u64",
+  flags: "u64",
+  kind: "u32",
+  prot: "u32",
+  dev_major: "u32",
+  dev_minor: "u32",
+  ino: "u64",
+  fd: "s32",
+  file_flags: "u32",
+  name_off: "u32",
+  name_len: "u32",
+});
+
+/** The three itimers are pairs of value and interval. */
+export const Process = new Struct({
+  exit_signal: "s32",
+  child_subreaper: "u32",
+  stop_signal: "u32",
+  next_timer_id: "s32",
+  itimer: ["u64", 6],
+});
+
+export const Thread = new Struct({
+  nr_pids: "u32",
+  pids_off: "u32",
+  comm: ["char", 16],
+  sigmask: "u64",
+  sas_sp: "u64",
+  sas_size: "u64",
+  sas_flags: "u32",
+  pdeath_signal: "u32",
+  robust_list: "u64",
+  clear_child_tid: "u64",
+  rseq: "u64",
+  rseq_len: "u32",
+  rseq_sig: "u32",
+  timer_slack_ns: "u64",
+  no_new_privs: "u32",
+  restart_kind: "u32",
+  restart_arg: ["u64", 6],
+  restart_left_ns: "u64",
+  seccomp_mode: "u32",
+  in_syscall: "u32",
+});
+
+export const SigAction = new Struct({ handler: "u64", flags: "u64", restorer: "u64", mask: "u64" });
+
+export const SigPending = new Struct({ target: "u32", signo: "u32", info: ["u8", 128] });
+
+export const Timer = new Struct({
+  id: "s32",
+  clock_id: "s32",
+  notify: "s32",
+  signo: "s32",
+  sigev_value: "u64",
+  target: "u32",
+  overrun: "u32",
+  left_ns: "u64",
+  interval_ns: "u64",
+});
+
+export const Creds = new Struct({
+  uid: "u32",
+  euid: "u32",
+  suid: "u32",
+  fsuid: "u32",
+  gid: "u32",
+  egid: "u32",
+  sgid: "u32",
+  fsgid: "u32",
+  cap_inheritable: "u64",
+  cap_permitted: "u64",
+  cap_effective: "u64",
+  cap_bset: "u64",
+  cap_ambient: "u64",
+  securebits: "u32",
+  nr_groups: "u32",
+  groups_off: "u32",
+  pad: "u32",
+});
+
+export const Seccomp = new Struct({ thread: "u32", flags: "u32", nr_insns: "u32", insns_off: "u32" });
+
+export const Refusal = new Struct({
+  code: "u32",
+  tid: "s32",
+  addr: "u64",
+  value: "u64",
+  text_off: "u32",
+  text_len: "u32",
+});
+
+export const Extent = new Struct({ vaddr: "u64", len: "u64", offset: "u64", fd: "s32", source: "u32" });
+
+export const Control = new Struct({ gate_fd: "s32", report_fd: "s32", flags: "u32", pad: "u32" });
+
+export type NoteHeadRecord = RecordOf<typeof NoteHead>;
+export type ImageInfoRecord = RecordOf<typeof ImageInfo>;
+export type MmRecord = RecordOf<typeof Mm>;
+export type VmaRecord = RecordOf<typeof Vma>;
+export type ProcessRecord = RecordOf<typeof Process>;
+export type ThreadRecord = RecordOf<typeof Thread>;
+export type SigActionRecord = RecordOf<typeof SigAction>;
+export type SigPendingRecord = RecordOf<typeof SigPending>;
+export type TimerRecord = RecordOf<typeof Timer>;
+export type CredsRecord = RecordOf<typeof Creds>;
+export type SeccompRecord = RecordOf<typeof Seccomp>;
+export type RefusalRecord = RecordOf<typeof Refusal>;
+export type ExtentRecord = RecordOf<typeof Extent>;
+export type ControlRecord = RecordOf<typeof Control>;

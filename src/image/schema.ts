@@ -1,0 +1,244 @@
+/**
+ * What the metadata files of an image directory hold. A directory is
+ *
+ *   inventory.msgpack   {@link Inventory}; written last, after everything else
+ *                       is on disk: a directory without it is no image
+ *   tasks.msgpack       {@link Task}[] in the order in which they are forked
+ *   files.msgpack       {@link OpenFile}[], what descriptors lead to
+ *   memory.msgpack      {@link MappedFile}[], what shared and file mappings lead to
+ *   core-<pid>.elf      one for each live task: what /proc/<pid>/dump read as
+ *                       (see kmod/crctl_image.h)
+ *   data-<n>.img        contents of shared memory, deleted files, pipes; sparse
+ *
+ * msgpack maps with string keys (useRecords: false), 64-bit integers as bigint
+ * where a field says bigint. Readers ignore keys that they do not know, except
+ * in Inventory.requires. Paths are Buffers-safe strings (latin1 escapes are not
+ * used: a path that is no UTF-8 is refused by name).
+ */
+
+export const IMAGE_VERSION = 1;
+
+/** Ids of a process or thread, one per pid namespace: [0] in the namespace of the dumping crctl, the last the task's own. */
+export type PidVector = number[];
+
+/** A file by name and identity. dev is that of stat(2). */
+export interface FileIdentity {
+  path: string;
+  /** mount id of /proc/self/mountinfo when dumped; informative */
+  mountId?: number;
+  dev: bigint;
+  ino: bigint;
+  /** st_mode, type bits included */
+  mode: number;
+  size: bigint;
+  mtimeNs: bigint;
+  /** true: no name leads to it any more; the contents are in `data` */
+  deleted: boolean;
+}
+
+/** A file of the directory that holds contents; sparse where the original was. */
+export interface DataRef {
+  name: string;
+  size: bigint;
+}
+
+export interface Inventory {
+  magic: "crctl";
+  version: typeof IMAGE_VERSION;
+  /** features a reader must know; an unknown one is refused by name */
+  requires: string[];
+  /** random, hex */
+  id: string;
+  crctlVersion: string;
+  createdUnixNs: bigint;
+  kernel: { release: string; version: string; machine: string };
+  hostname: string;
+  /** readings when the tree was frozen, ns */
+  clocks: { realtime: bigint; monotonic: bigint; boottime: bigint };
+  bootId: string;
+  rootPid: number;
+  /** what the root's session, group and terminal were to the caller */
+  shellJob: boolean;
+  /** the union of what the cores use (xstate_bv bits) */
+  xfeatures: bigint;
+  /** every other file; sha256 in hex of metadata files and, for cores, of the part before the pages */
+  files: { name: string; size: bigint; sha256?: string; hashedBytes?: bigint }[];
+  stats: { tasks: number; threads: number; bytes: bigint; frozenNs: bigint };
+  /** last of all: hash, in hex, of all bytes of the file before this value */
+  sha256: string;
+}
+
+/** The kernel's RLIMIT_* order. 2^64-1 is RLIM_INFINITY. */
+export interface Rlimit {
+  soft: bigint;
+  hard: bigint;
+}
+
+export interface Sched {
+  policy: number;
+  /** static priority 1..99 of SCHED_FIFO and SCHED_RR */
+  priority: number;
+  nice: number;
+  flags: bigint;
+  /** SCHED_DEADLINE, ns */
+  runtime: bigint;
+  deadline: bigint;
+  period: bigint;
+  /** sched_setaffinity mask as hex, lowest CPU last, as in /proc/<pid>/status Cpus_allowed without commas */
+  affinity: string;
+  ioprio: number;
+}
+
+export interface Thread {
+  pids: PidVector;
+  comm: string;
+  sched: Sched;
+}
+
+export interface Descriptor {
+  fd: number;
+  /** index into files.msgpack; equal ids share one open file description */
+  file: number;
+  cloexec: boolean;
+}
+
+export interface Task {
+  pids: PidVector;
+  /** in the namespace of the dumping crctl; of the root: its parent when dumped */
+  ppid: number;
+  pgid: number;
+  sid: number;
+  comm: string;
+  state: "running" | "stopped" | "zombie";
+  /** zombie: the wait(2) status */
+  exitStatus?: number;
+  /** zombie: exit signal to the parent, from /proc/<pid>/stat */
+  exitSignal?: number;
+  /** leader first; empty for a zombie */
+  threads: Thread[];
+  /** absent for a zombie */
+  core?: string;
+  cwd?: FileIdentity;
+  root?: FileIdentity;
+  umask?: number;
+  rlimits?: Rlimit[];
+  oomScoreAdj?: number;
+  coredumpFilter?: number;
+  autogroupNice?: number;
+  /** path within the unified cgroup hierarchy */
+  cgroup?: string;
+  /** security label (attr/current); only the default is saved today */
+  label?: string;
+  /** inode numbers of /proc/<pid>/ns/*, to tell whether they were the caller's */
+  namespaces?: Record<string, bigint>;
+  uidMap?: string;
+  gidMap?: string;
+  descriptors: Descriptor[];
+  /** seccomp filters per thread (index as in threads), oldest first, raw sock_filter arrays */
+  seccomp?: { thread: number; mode: number; filters: { flags: number; insns: Uint8Array }[] }[];
+}
+
+interface OpenFileBase {
+  /** index in files.msgpack */
+  id: number;
+  /** f_flags as in fdinfo (octal there), without O_CLOEXEC */
+  flags: number;
+  /** F_GETOWN etc.; absent if none */
+  owner?: { pid: number; type: number; signal: number };
+}
+
+export interface RegularFile extends OpenFileBase {
+  kind: "regular";
+  identity: FileIdentity;
+  position: bigint;
+  /** contents, of a deleted file */
+  data?: DataRef;
+  /** deleted files that several descriptions share: the same number is the same inode */
+  ghost?: number;
+}
+
+export interface DirectoryFile extends OpenFileBase {
+  kind: "directory";
+  identity: FileIdentity;
+  position: bigint;
+}
+
+/** O_PATH */
+export interface PathFile extends OpenFileBase {
+  kind: "path";
+  identity: FileIdentity;
+}
+
+/** /dev/null, zero, full, random, urandom */
+export interface DeviceFile extends OpenFileBase {
+  kind: "device";
+  identity: FileIdentity;
+  major: number;
+  minor: number;
+}
+
+/** One end of a pipe; ends of one pipe have the same `pipe`. */
+export interface PipeFile extends OpenFileBase {
+  kind: "pipe";
+  pipe: Pipe;
+}
+
+export interface FifoFile extends OpenFileBase {
+  kind: "fifo";
+  identity: FileIdentity;
+  pipe: Pipe;
+}
+
+/** Repeated in each end; equal ino means the same pipe. */
+export interface Pipe {
+  ino: bigint;
+  capacity: number;
+  /** unread bytes in order; packets keep their bounds (O_DIRECT) */
+  chunks: { data: Uint8Array; packet: boolean }[];
+}
+
+export interface MemfdFile extends OpenFileBase {
+  kind: "memfd";
+  /** index into memory.msgpack: contents, name, seals */
+  memory: number;
+  position: bigint;
+}
+
+/** Something outside the tree that restore must be given: --inherit-fd, or the caller's own 0, 1, 2. */
+export interface ExternalFile extends OpenFileBase {
+  kind: "external";
+  /** "tty:[4:1]", "pipe:[1234]", "socket:[99]": what --inherit-fd names */
+  key: string;
+  what: "tty" | "pipe" | "fifo" | "socket";
+  path: string;
+  /** the lowest standard descriptor (0, 1, 2) of the root task that led to it, if any: the caller's own is taken then */
+  standard?: number;
+}
+
+export type OpenFile =
+  | RegularFile
+  | DirectoryFile
+  | PathFile
+  | DeviceFile
+  | PipeFile
+  | FifoFile
+  | MemfdFile
+  | ExternalFile;
+
+/** What a mapping of a file leads to; vma records of cores find it by (device, inode) as the kernel has them. */
+export interface MappedFile {
+  /** index in memory.msgpack */
+  id: number;
+  kind: "file" | "shmem" | "memfd" | "sysv" | "ghost";
+  /** as in the vma records of the core: major << 32 | minor, and inode */
+  kernelDev: bigint;
+  kernelIno: bigint;
+  identity: FileIdentity;
+  /** memfd: name without "memfd:", seals */
+  name?: string;
+  seals?: number;
+  /** shmem, memfd, ghost, sysv: contents */
+  data?: DataRef;
+  /** kind "ghost" also open as a descriptor: OpenFile.ghost */
+  ghost?: number;
+}

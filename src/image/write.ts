@@ -1,0 +1,196 @@
+/**
+ * Writes an image directory. What marks it complete, the inventory, is written last, after everything else is on
+ * disk; until then a failure takes away whatever was written.
+ */
+
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+
+import { CrctlError, ioError, isSystemError } from "../errors.js";
+import { native } from "../native.js";
+import { pack } from "./msgpack.js";
+import { INVENTORY, isImageFile } from "./names.js";
+import type { Inventory } from "./schema.js";
+import { SEAL_LENGTH, seal, sha256 } from "./seal.js";
+
+interface Written {
+  name: string;
+  fd: number;
+  sha256?: string;
+  hashedBytes?: bigint;
+}
+
+export class ImageWriter {
+  readonly dir: string;
+  /** true: we made the directory, and take it away again on failure */
+  private readonly made: boolean;
+  private readonly files: Written[] = [];
+
+  private constructor(dir: string, made: boolean) {
+    this.dir = dir;
+    this.made = made;
+  }
+
+  /**
+   * Makes the directory if it is not there, and checks that it can hold an image. Left-overs of an unfinished dump
+   * are removed, a complete image only with `force`.
+   */
+  static open(dir: string, options: { force: boolean }): ImageWriter {
+    let made = false;
+    try {
+      mkdirSync(dir, { mode: 0o700 });
+      made = true;
+    } catch (error) {
+      if (!isSystemError(error) || error.code !== "EEXIST") throw dirError(dir, error);
+    }
+    if (!made) prepare(dir, options.force);
+    const writer = new ImageWriter(dir, made);
+    // only a try tells whether a directory can be written to (read-only mounts, idmaps, quotas)
+    try {
+      const probe = `${dir}/.crctl-${randomBytes(6).toString("hex")}`;
+      closeSync(openSync(probe, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600));
+      unlinkSync(probe);
+    } catch (error) {
+      writer.abandon();
+      throw dirError(dir, error);
+    }
+    return writer;
+  }
+
+  /** A new file of the image; it stays open until the image is complete. */
+  create(name: string): number {
+    const path = `${this.dir}/${name}`;
+    try {
+      const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+      const fd = openSync(path, flags, 0o600);
+      this.files.push({ name, fd });
+      return fd;
+    } catch (error) {
+      throw ioError("cannot create a file of the image", path, error);
+    }
+  }
+
+  /** The hash of the first bytes of a file that was created. */
+  setHash(name: string, head: Uint8Array): void {
+    const file = this.files.find((f) => f.name === name);
+    if (file === undefined) throw new Error(`no file ${name}`);
+    file.sha256 = sha256(head);
+    file.hashedBytes = BigInt(head.length);
+  }
+
+  writeMetadata(name: string, value: unknown): void {
+    const bytes = pack(value);
+    const fd = this.create(name);
+    this.write(name, fd, bytes);
+    this.setHash(name, bytes);
+  }
+
+  write(name: string, fd: number, bytes: Uint8Array): void {
+    try {
+      for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+    } catch (error) {
+      throw ioError("cannot write to the image", `${this.dir}/${name}`, error);
+    }
+  }
+
+  /** Bytes of all files, as they are on disk: holes not counted. */
+  storedBytes(): bigint {
+    return this.files.reduce((sum, file) => sum + BigInt(fstatSync(file.fd).blocks) * 512n, 0n);
+  }
+
+  /** Everything on disk, then the inventory: from here on the directory is an image. */
+  finish(inventory: Omit<Inventory, "files" | "sha256">): void {
+    try {
+      native().sync(this.files.map((file) => file.fd));
+      const files: Inventory["files"] = this.files.map((file) => ({
+        name: file.name,
+        size: fstatSync(file.fd, { bigint: true }).size,
+        ...(file.sha256 === undefined ? {} : { sha256: file.sha256, hashedBytes: file.hashedBytes ?? 0n }),
+      }));
+      const bytes = pack({ ...inventory, files, sha256: "0".repeat(SEAL_LENGTH) } satisfies Inventory);
+      seal(bytes);
+      const temporary = `${INVENTORY}.tmp`;
+      const fd = this.create(temporary);
+      this.write(temporary, fd, bytes);
+      native().sync([fd]);
+      renameSync(`${this.dir}/${temporary}`, `${this.dir}/${INVENTORY}`);
+      this.files[this.files.length - 1] = { name: INVENTORY, fd };
+      const dirFd = openSync(this.dir, constants.O_RDONLY | constants.O_DIRECTORY);
+      try {
+        native().sync([dirFd]);
+      } finally {
+        closeSync(dirFd);
+      }
+    } catch (error) {
+      throw ioError("cannot complete the image", this.dir, error);
+    }
+    this.close();
+  }
+
+  /** After a failure: nothing of ours stays. */
+  abandon(): void {
+    const files = this.files.slice();
+    this.close();
+    // the inventory first: without it the rest is no image
+    for (const file of files.reverse()) rmSync(`${this.dir}/${file.name}`, { force: true });
+    if (!this.made) return;
+    try {
+      rmdirSync(this.dir);
+    } catch {
+      // somebody else put something there: theirs
+    }
+  }
+
+  private close(): void {
+    for (const file of this.files.splice(0)) closeSync(file.fd);
+  }
+}
+
+function prepare(dir: string, force: boolean): void {
+  let names: string[];
+  try {
+    if (!statSync(dir).isDirectory()) {
+      throw new CrctlError("E_DIR", `not a directory: ${dir}`, { path: dir, hint: "choose a directory for the image" });
+    }
+    names = readdirSync(dir);
+  } catch (error) {
+    throw dirError(dir, error);
+  }
+  if (names.includes(INVENTORY) && !force) {
+    throw new CrctlError("E_DIR_IN_USE", `${dir} holds a complete image`, {
+      path: dir,
+      hint: "choose another directory, or overwrite the image with --force",
+    });
+  }
+  const ours = names.filter((name) => isImageFile(name));
+  try {
+    // the inventory first: from then on the directory is no image
+    for (const name of ours.sort((a, b) => Number(b === INVENTORY) - Number(a === INVENTORY))) unlinkSync(`${dir}/${name}`);
+  } catch (error) {
+    throw dirError(dir, error);
+  }
+}
+
+function dirError(dir: string, error: unknown): CrctlError {
+  if (error instanceof CrctlError) return error;
+  if (isSystemError(error)) {
+    if (error.code === "ENOTDIR") return new CrctlError("E_DIR", `a part of the path is not a directory: ${dir}`, { path: dir });
+    if (error.code === "ENOENT") {
+      return new CrctlError("E_DIR", `no such directory: ${dir}`, { path: dir, hint: "only the last part of the path is made" });
+    }
+  }
+  return ioError(`cannot use the directory ${dir}`, dir, error);
+}
