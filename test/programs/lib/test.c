@@ -67,6 +67,7 @@ void test_ready(void)
 {
 	char line[64];
 
+	unlink(test_path("downtime"));
 	snprintf(line, sizeof(line), "ready %d\n", round_number);
 	report(line);
 }
@@ -165,11 +166,16 @@ void test_finish(pid_t pid)
 	test_reap(pid);
 }
 
-int64_t test_downtime_ns(void)
+struct downtime test_downtime(void)
 {
-	const char *path = test_path("downtime");
+	struct downtime down = { 0, 0 };
+	FILE *file = fopen(test_path("downtime"), "re");
 
-	return access(path, F_OK) == 0 ? strtoll(proc_read(3, path), NULL, 10) : 0;
+	if (file) {
+		CHECK(fscanf(file, "%ld %ld", &down.at_least, &down.at_most) == 2, "two numbers expected");
+		fclose(file);
+	}
+	return down;
 }
 
 static uint64_t mix(uint64_t x)

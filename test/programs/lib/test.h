@@ -113,8 +113,12 @@ void test_reap(pid_t pid);
 		} \
 	} while (0)
 
-/* How long the driver has kept the program on disk since it last said "ready", in ns. */
-int64_t test_downtime_ns(void);
+/*
+ * How long the program was away since it last said "ready", in ns: the driver knows two bounds, from the outside of
+ * its commands (0 and 0 if it was not away).
+ */
+struct downtime { int64_t at_least, at_most; };
+struct downtime test_downtime(void);
 
 /* Memory with content that tells its place: any shift, loss or mix-up shows. */
 void pattern_fill(void *p, size_t size, uint64_t seed);
