@@ -53,6 +53,7 @@ CRCTL_SYM(int, map_vdso_once, (const struct vdso_image *image, unsigned long add
 CRCTL_SYM(int, set_mm_exe_file, (struct mm_struct *mm, struct file *file))
 CRCTL_SYM(pid_t, kernel_clone, (struct kernel_clone_args *args))
 CRCTL_SYM(void, set_personality_64bit, (void))
+CRCTL_SYM(void, set_close_on_exec, (unsigned int fd, int flag))
 CRCTL_SYM(long, do_arch_prctl_64,
 	  (struct task_struct *task, int option, unsigned long arg))
 CRCTL_SYM(void, __set_task_comm, (struct task_struct *task, const char *from, bool exec))
@@ -72,6 +73,13 @@ CRCTL_SYM(long, __x64_sys_rt_tgsigqueueinfo, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_seccomp, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_madvise, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_mlock2, (const struct pt_regs *regs))
+CRCTL_SYM(long, __x64_sys_mlockall, (const struct pt_regs *regs))
+CRCTL_SYM(long, __x64_sys_setgroups, (const struct pt_regs *regs))
+CRCTL_SYM(long, __x64_sys_setresuid, (const struct pt_regs *regs))
+CRCTL_SYM(long, __x64_sys_setresgid, (const struct pt_regs *regs))
+CRCTL_SYM(long, __x64_sys_setfsuid, (const struct pt_regs *regs))
+CRCTL_SYM(long, __x64_sys_setfsgid, (const struct pt_regs *regs))
+CRCTL_SYM(long, __x64_sys_capset, (const struct pt_regs *regs))
 
 /* what a restart block may point to */
 CRCTL_ADDR(hrtimer_nanosleep_restart)

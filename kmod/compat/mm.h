@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Address spaces: pinning pages, the exe link, flags of the mm. */
+#ifndef CRCTL_COMPAT_MM_H
+#define CRCTL_COMPAT_MM_H
+
+#include <linux/mm.h>
+#include <linux/sched/coredump.h>
+#include <linux/version.h>
+
+#include "symbols.h"
+
+/*
+ * Take references on @nr pages from @addr of @mm; mmap_lock is held for
+ * reading. Returns how many, or a negative errno.
+ */
+static inline long crctl_get_pages(struct mm_struct *mm, unsigned long addr,
+				   unsigned long nr, unsigned int gup_flags,
+				   struct page **pages)
+{
+/* ca5e863233e8 "mm/gup: remove vmas parameter from get_user_pages_remote()" (6.5) */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+	int locked = 1;
+	long ret = get_user_pages_remote(mm, addr, nr, gup_flags, pages, &locked);
+
+	if (!locked)
+		mmap_read_lock(mm);
+	return ret;
+#else
+	return get_user_pages_remote(mm, addr, nr, gup_flags, pages, NULL, NULL);
+#endif
+}
+
+/* fe69d560b5bd "kernel/fork: always deny write access to current MM exe_file" (5.15) */
+static inline int crctl_set_exe_file(struct mm_struct *mm, struct file *file)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 15, 0)
+	return crctl_call(set_mm_exe_file)(mm, file);
+#else
+	crctl_call(set_mm_exe_file)(mm, file);
+	return 0;
+#endif
+}
+
+/* @filter as /proc/<pid>/coredump_filter has it. */
+static inline void crctl_set_dump_filter(struct mm_struct *mm, unsigned int filter)
+{
+	unsigned int i;
+
+	for (i = 0; i < MMF_DUMP_FILTER_BITS; i++)
+		if (filter & BIT(i))
+			set_bit(MMF_DUMP_FILTER_SHIFT + i, &mm->flags);
+		else
+			clear_bit(MMF_DUMP_FILTER_SHIFT + i, &mm->flags);
+}
+
+#endif /* CRCTL_COMPAT_MM_H */

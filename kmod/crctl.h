@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of the module share.
+ *
+ * proc/     the entries in /proc/<pid>: hooks, dump file, mfd, disarming
+ * image/    the image format: note builder, parser (the parser is plain C
+ *           over a buffer, and compiles in user space too)
+ * kinds/    one file per kind of kernel object, its dump half and its restore
+ *           half together
+ * restore/  the binary format: loading, page filling, the way back to user space
+ * compat/   everything that depends on the kernel version
+ */
+#ifndef CRCTL_H
+#define CRCTL_H
+
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/task.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/elf.h>
+#include <linux/pid_namespace.h>
+
+#include "crctl_image.h"
+#include "symbols.h"
+
+/* ---- image/notes.c: a growing buffer of ELF notes ---- */
+
+struct crctl_notes {
+	u8 *buf;		/* kvmalloc'ed */
+	size_t len, size;
+	int error;		/* sticky: the first -ENOMEM */
+	u32 nr_refusals;
+	u8 *refusal_recs;	/* struct crctl_refusal[], kvmalloc'ed */
+	u8 *refusal_text;
+	size_t refusal_text_len;
+};
+
+void crctl_notes_init(struct crctl_notes *n);
+void crctl_notes_free(struct crctl_notes *n);
+/* Append a whole note. */
+int crctl_note_add(struct crctl_notes *n, const char *name, u32 type,
+		   const void *desc, size_t len);
+/*
+ * Append a note of @len descriptor bytes and return where to write them
+ * (zeroed; valid until the next call), NULL when out of memory.
+ */
+void *crctl_note_reserve(struct crctl_notes *n, const char *name, u32 type, size_t len);
+/* Append a "CRCTL" note: head, @count records of @rec_size, @extra bytes. */
+int crctl_note_records(struct crctl_notes *n, u32 type, const void *recs,
+		       u32 rec_size, u32 count, const void *extra, u32 extra_size);
+/* Record that something cannot be saved; the dump goes on to find the rest. */
+__printf(6, 7)
+void crctl_refuse(struct crctl_notes *n, u32 code, pid_t tid, u64 addr, u64 value,
+		  const char *fmt, ...);
+
+/* ---- the thread group being dumped ---- */
+
+/*
+ * A stopped thread group, every thread of it verified not to run (see
+ * proc/stopped.c). threads[0] is the leader. Ids are those of @ns, the pid
+ * namespace of the opener.
+ */
+struct crctl_group {
+	struct task_struct *leader;
+	struct mm_struct *mm;
+	struct pid_namespace *ns;
+	unsigned int nr_threads;
+	struct task_struct **threads;
+	unsigned long *switches;	/* wait_task_inactive() of each thread */
+	u64 realtime_ns, monotonic_ns, boottime_ns;
+	u64 xfeatures_used;		/* filled in by crctl_regs_dump() */
+};
+
+/*
+ * kinds/: the dump halves. Each appends its notes, or calls crctl_refuse() for
+ * what it does not know. Called with exec_update_lock of the leader held for
+ * reading. They return 0 or a negative errno (never for a refusal).
+ */
+int crctl_mm_dump(struct crctl_group *g, struct crctl_notes *n);	/* mm.c: MM, NT_AUXV, VDSO */
+int crctl_vma_dump(struct crctl_group *g, struct crctl_notes *n);	/* vma.c: VMA, NT_FILE */
+int crctl_regs_dump(struct crctl_group *g, unsigned int idx, struct crctl_notes *n); /* regs.c: NT_PRSTATUS, NT_X86_XSTATE */
+int crctl_thread_dump(struct crctl_group *g, unsigned int idx, struct crctl_notes *n); /* thread.c: THREAD */
+int crctl_process_dump(struct crctl_group *g, struct crctl_notes *n);	/* process.c: PROCESS, NT_PRPSINFO */
+int crctl_signals_dump(struct crctl_group *g, struct crctl_notes *n);	/* signals.c: SIGACTION, SIGPENDING, NT_SIGINFO */
+int crctl_timers_dump(struct crctl_group *g, struct crctl_notes *n);	/* timers.c: TIMER */
+int crctl_creds_dump(struct crctl_group *g, struct crctl_notes *n);	/* creds.c: CREDS */
+
+/* lock_task_sighand(), whose function half is not exported; false: it has gone. */
+static inline bool crctl_lock_sighand(struct task_struct *t, unsigned long *flags)
+{
+	return crctl_call(__lock_task_sighand)(t, flags);
+}
+
+/* ---- life cycle, main.c ---- */
+
+/*
+ * A restore in flight pins the module; crctl_put() may be the last thing a
+ * task does in module text, which module_exit accounts for
+ * (synchronize_rcu_tasks).
+ */
+static inline void crctl_get(void) { __module_get(THIS_MODULE); }
+static inline void crctl_put(void) { module_put(THIS_MODULE); }
+
+int crctl_proc_init(void);	/* proc/entries.c: hooks in place, armed */
+void crctl_proc_exit(void);	/* only after a successful disarm */
+int crctl_arm(void);
+int crctl_disarm(void);		/* 0 or -EBUSY, and then nothing has changed */
+
+int crctl_restore_init(void);	/* restore/binfmt.c */
+void crctl_restore_exit(void);
+
+#endif /* CRCTL_H */

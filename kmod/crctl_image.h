@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * The crctl image format: notes (owner name "CRCTL") that a Linux ELF core
+ * file lacks, and the rules by which images and exec manifests are read.
+ *
+ * An image is an ET_CORE file, x86_64. In order, front to back:
+ *
+ *   Elf64_Ehdr      e_phnum is PN_XNUM when there are 65535 or more headers
+ *   Elf64_Shdr[1]   always present; sh_info holds the real number of program
+ *                   headers (gABI: "extended numbering")
+ *   Elf64_Phdr[]    [0] is the one PT_NOTE, the others are PT_LOADs: each a
+ *                   run of present private pages, p_filesz == p_memsz,
+ *                   p_offset and p_vaddr page aligned, sorted by p_vaddr,
+ *                   p_offset dense and ascending
+ *   notes           p_align 4; the standard ones have the name "CORE" or
+ *                   "LINUX" as in any core file
+ *   page data
+ *
+ * Every "CRCTL" note starts with struct crctl_note_head, followed by `count`
+ * records of `rec_size` bytes and `extra_size` bytes of strings and arrays
+ * that records point into by offset from the start of the extra area.
+ *
+ * A reader that knows shorter records than it finds accepts them if the tail
+ * it does not know is zero; one that knows longer records takes the missing
+ * tail as zero (the rule of clone3(2) and openat2(2)).
+ *
+ * All numbers are little endian. All addresses are user virtual addresses.
+ */
+#ifndef CRCTL_IMAGE_H
+#define CRCTL_IMAGE_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#else
+#include <linux/types.h>
+#include <stdint.h>
+#endif
+
+#define CRCTL_NOTE_NAME		"CRCTL"
+#define CRCTL_IMAGE_VERSION	1
+
+/* Bounds that a reader enforces before it allocates anything. */
+#define CRCTL_MAX_NOTES_SIZE	(256u << 20)
+#define CRCTL_MAX_PHDRS		(16u << 20)
+#define CRCTL_MAX_THREADS	65536u
+#define CRCTL_MAX_VMAS		1048576u
+#define CRCTL_MAX_PID_LEVELS	32
+
+struct crctl_note_head {
+	__u32 version;		/* CRCTL_IMAGE_VERSION */
+	__u32 rec_size;		/* bytes of one record */
+	__u32 count;		/* records that follow */
+	__u32 extra_size;	/* bytes behind the records */
+};
+
+/* n_type of notes with the name "CRCTL". Exactly one unless said otherwise. */
+enum crctl_note_type {
+	CRCTL_NT_IMAGE		= 1,	/* struct crctl_image_info, first of all notes */
+	CRCTL_NT_MM		= 2,	/* struct crctl_mm */
+	CRCTL_NT_VMA		= 3,	/* struct crctl_vma[], sorted; extra: paths */
+	CRCTL_NT_PROCESS	= 4,	/* struct crctl_process */
+	CRCTL_NT_THREAD		= 5,	/* struct crctl_thread; one note per thread, leader
+					 * first, each after its NT_PRSTATUS and
+					 * NT_X86_XSTATE; extra: pid vector (u32[]) */
+	CRCTL_NT_SIGACTION	= 6,	/* struct crctl_sigaction[64], signal 1 first */
+	CRCTL_NT_SIGPENDING	= 7,	/* struct crctl_sigpending[]; absent if none */
+	CRCTL_NT_TIMER		= 8,	/* struct crctl_timer[]; absent if none */
+	CRCTL_NT_CREDS		= 9,	/* struct crctl_creds[], one per thread, same order;
+					 * extra: groups (u32[]) */
+	CRCTL_NT_VDSO		= 10,	/* no records; extra: the bytes of [vdso] */
+	CRCTL_NT_SECCOMP	= 11,	/* struct crctl_seccomp[]; extra: sock_filter[] */
+	CRCTL_NT_REFUSAL	= 12,	/* struct crctl_refusal[]; extra: texts. An image that
+					 * has one holds no pages and is never executed */
+	/* only in exec manifests */
+	CRCTL_NT_EXTENT		= 32,	/* struct crctl_extent[], sorted by vaddr */
+	CRCTL_NT_CONTROL	= 33,	/* struct crctl_control */
+	CRCTL_NT_CLOEXEC	= 34,	/* no records; extra: u32[] descriptors to mark */
+};
+
+enum crctl_image_kind {
+	CRCTL_IMAGE_DUMP	= 1,	/* what /proc/<pid>/dump reads as */
+	CRCTL_IMAGE_MANIFEST	= 2,	/* built by a controller for one restore */
+};
+
+struct crctl_image_info {
+	__u32 kind;		/* enum crctl_image_kind */
+	__u32 nr_threads;
+	__u64 xfeatures_used;	/* union of all threads' xstate_bv: what a CPU must have */
+	__u64 realtime_ns;	/* the clocks when the dump was opened */
+	__u64 monotonic_ns;
+	__u64 boottime_ns;
+	char  release[64];	/* uname release of the dumping kernel */
+};
+
+struct crctl_mm {
+	__u64 start_code, end_code, start_data, end_data;
+	__u64 start_brk, brk, start_stack;
+	__u64 arg_start, arg_end, env_start, env_end;
+	__u64 mmap_base;
+	__u64 vdso;		/* start of [vdso], 0 if it has none */
+	__u64 vvar;		/* start of the first [vvar*] area, 0 if none */
+	__u32 vdso_size;
+	__u32 vvar_size;	/* all [vvar*] areas together */
+	__u32 lock_future;	/* 0, 1: mlockall(MCL_FUTURE), 2: also MCL_ONFAULT */
+	__u32 dumpable;		/* 0, 1 as prctl(PR_GET_DUMPABLE); 2 reads as 0 */
+	__u32 thp_disable;	/* prctl(PR_GET_THP_DISABLE) */
+	__u32 coredump_filter;	/* as /proc/<pid>/coredump_filter */
+	__u32 membarrier;	/* registrations: CRCTL_MEMBARRIER_* bits */
+	__u32 personality;
+	__s32 exe_fd;		/* manifest: descriptor of the exe file; dump: -1 */
+	__u32 exe_flags;	/* CRCTL_FILE_* */
+	__u32 exe_off, exe_len;	/* path of the exe, in extra, no NUL counted */
+	__u32 exe_dev_major, exe_dev_minor;
+	__u64 exe_ino;
+};
+
+#define CRCTL_MEMBARRIER_PRIVATE_EXPEDITED		(1u << 0)
+#define CRCTL_MEMBARRIER_PRIVATE_EXPEDITED_SYNC_CORE	(1u << 1)
+#define CRCTL_MEMBARRIER_PRIVATE_EXPEDITED_RSEQ		(1u << 2)
+#define CRCTL_MEMBARRIER_GLOBAL_EXPEDITED		(1u << 3)
+
+enum crctl_vma_kind {
+	CRCTL_VMA_ANON		= 1,	/* private anonymous */
+	CRCTL_VMA_FILE_PRIVATE	= 2,	/* private mapping of a file (tmpfs and memfd too) */
+	CRCTL_VMA_FILE_SHARED	= 3,	/* shared mapping of a file; shared anonymous memory
+					 * has CRCTL_FILE_SHMEM_ANON set */
+	CRCTL_VMA_VDSO		= 4,
+	CRCTL_VMA_VVAR		= 5,
+};
+
+/* crctl_vma.prot: PROT_READ | PROT_WRITE | PROT_EXEC. */
+
+/* crctl_vma.flags. A vma flag of the kernel without a bit here is refused. */
+#define CRCTL_VMF_GROWSDOWN	(1ull << 0)
+#define CRCTL_VMF_LOCKED	(1ull << 1)
+#define CRCTL_VMF_LOCKONFAULT	(1ull << 2)
+#define CRCTL_VMF_DONTFORK	(1ull << 3)
+#define CRCTL_VMF_DONTDUMP	(1ull << 4)
+#define CRCTL_VMF_WIPEONFORK	(1ull << 5)
+#define CRCTL_VMF_HUGEPAGE	(1ull << 6)
+#define CRCTL_VMF_NOHUGEPAGE	(1ull << 7)
+#define CRCTL_VMF_MERGEABLE	(1ull << 8)
+#define CRCTL_VMF_SEQ_READ	(1ull << 9)
+#define CRCTL_VMF_RAND_READ	(1ull << 10)
+#define CRCTL_VMF_NORESERVE	(1ull << 11)
+#define CRCTL_VMF_ACCOUNT	(1ull << 12)	/* informative: private writable memory */
+#define CRCTL_VMF_MAYWRITE	(1ull << 13)	/* shared file: opened for writing */
+#define CRCTL_VMF_MAYEXEC	(1ull << 14)	/* informative */
+#define CRCTL_VMF_SYNC		(1ull << 15)	/* MAP_SYNC: refused today */
+
+/* crctl_vma.file_flags and crctl_mm.exe_flags */
+#define CRCTL_FILE_DELETED	(1u << 0)	/* the link is gone (name ends in no suffix) */
+#define CRCTL_FILE_SHMEM_ANON	(1u << 1)	/* MAP_SHARED|MAP_ANONYMOUS memory */
+#define CRCTL_FILE_MEMFD	(1u << 2)
+#define CRCTL_FILE_SYSV		(1u << 3)	/* System V shared memory */
+
+struct crctl_vma {
+	__u64 start, end;
+	__u64 offset;		/* bytes into the file */
+	__u64 flags;		/* CRCTL_VMF_* */
+	__u32 kind;		/* enum crctl_vma_kind */
+	__u32 prot;
+	__u32 dev_major, dev_minor;	/* of the file's inode (i_sb->s_dev) */
+	__u64 ino;
+	__s32 fd;		/* manifest: the descriptor to map; dump: -1 */
+	__u32 file_flags;	/* CRCTL_FILE_* */
+	__u32 name_off, name_len;	/* path of the file, in extra */
+};
+
+struct crctl_process {
+	__s32 exit_signal;	/* what the parent gets at the end; SIGCHLD as a rule */
+	__u32 child_subreaper;
+	__u32 stop_signal;	/* nonzero: the group is stopped by this signal */
+	__s32 next_timer_id;	/* the id that the next timer_create(2) would get */
+	struct {
+		__u64 value_ns;		/* time left, 0: disarmed */
+		__u64 interval_ns;
+	} itimer[3];		/* ITIMER_REAL, _VIRTUAL, _PROF */
+};
+
+enum crctl_restart_kind {
+	CRCTL_RESTART_NONE	= 0,
+	CRCTL_RESTART_NANOSLEEP	= 1,
+	CRCTL_RESTART_POLL	= 2,
+	CRCTL_RESTART_FUTEX	= 3,
+	CRCTL_RESTART_CPU_NANOSLEEP = 4,
+	CRCTL_RESTART_ALARM_NANOSLEEP = 5,
+};
+
+/* Meaning of crctl_thread.restart_arg[] by kind (times are in restart_left_ns):
+ *   NANOSLEEP, CPU_NANOSLEEP, ALARM_NANOSLEEP:
+ *	[0] clock id, [1] user address of the remaining time or 0,
+ *	[2] 0 none, 1 struct __kernel_timespec, 2 struct old_timespec32
+ *   POLL:  [0] user address of the pollfds, [1] their number, [2] has a timeout
+ *   FUTEX: [0] user address, [1] value, [2] bitset,
+ *	[3] the kernel's FLAGS_* of the futex (size, shared, clockrt),
+ *	[4] has a timeout
+ */
+struct crctl_thread {
+	__u32 nr_pids;		/* entries of the pid vector in extra: [0] the id in the
+				 * reader's pid namespace, the last the task's own */
+	__u32 pids_off;
+	char  comm[16];
+	__u64 sigmask;
+	__u64 sas_sp, sas_size;
+	__u32 sas_flags;	/* SS_DISABLE, SS_AUTODISARM */
+	__u32 pdeath_signal;
+	__u64 robust_list;
+	__u64 clear_child_tid;
+	__u64 rseq;
+	__u32 rseq_len, rseq_sig;
+	__u64 timer_slack_ns;
+	__u32 no_new_privs;
+	__u32 restart_kind;
+	__u64 restart_arg[6];
+	__u64 restart_left_ns;	/* time left of its timeout when the dump was opened */
+	__u32 seccomp_mode;	/* 0, 1 strict, 2 filter */
+	__u32 in_syscall;	/* orig_rax is a system call number */
+};
+
+struct crctl_sigaction {
+	__u64 handler, flags, restorer, mask;	/* as rt_sigaction(2) */
+};
+
+struct crctl_sigpending {
+	__u32 target;		/* 0: the thread group, n: n-th thread of the image */
+	__u32 signo;
+	__u8  info[128];	/* siginfo_t */
+};
+
+/* A POSIX timer. clock ids are those of timer_create(2). */
+struct crctl_timer {
+	__s32 id;
+	__s32 clock_id;
+	__s32 notify;		/* SIGEV_* */
+	__s32 signo;
+	__u64 sigev_value;
+	__u32 target;		/* SIGEV_THREAD_ID: n-th thread of the image, else 0 */
+	__u32 overrun;
+	__u64 left_ns;		/* 0: disarmed */
+	__u64 interval_ns;
+};
+
+struct crctl_creds {
+	__u32 uid, euid, suid, fsuid;
+	__u32 gid, egid, sgid, fsgid;
+	__u64 cap_inheritable, cap_permitted, cap_effective, cap_bset, cap_ambient;
+	__u32 securebits;
+	__u32 nr_groups;
+	__u32 groups_off;	/* u32[] in extra */
+	__u32 pad;
+};
+
+struct crctl_seccomp {
+	__u32 thread;		/* n-th thread of the image, from 1 */
+	__u32 flags;		/* SECCOMP_FILTER_FLAG_* that took part in installing it */
+	__u32 nr_insns;
+	__u32 insns_off;	/* struct sock_filter[] in extra */
+};
+
+enum crctl_refusal_code {
+	CRCTL_REFUSE_VMA_FLAG	= 1,	/* addr: vma start, value: the unknown bits */
+	CRCTL_REFUSE_VMA_KIND	= 2,	/* a special or device mapping */
+	CRCTL_REFUSE_PAGE	= 3,	/* a page marker (guard, poison, device memory) */
+	CRCTL_REFUSE_PKEY	= 4,
+	CRCTL_REFUSE_LDT	= 5,
+	CRCTL_REFUSE_MEMPOLICY	= 6,
+	CRCTL_REFUSE_XFEATURE	= 7,	/* shadow stack, AMX: value: the feature bits */
+	CRCTL_REFUSE_SHARED_MM	= 8,	/* memory shared with a task that is no thread */
+	CRCTL_REFUSE_SHARED_FILES = 9,	/* descriptor table or fs shared that way */
+	CRCTL_REFUSE_COMPAT	= 10,	/* a 32-bit task */
+	CRCTL_REFUSE_USERFAULTFD = 11,
+	CRCTL_REFUSE_AIO	= 12,
+	CRCTL_REFUSE_IOPERM	= 13,
+	CRCTL_REFUSE_SYSCALL_DISPATCH = 14,
+	CRCTL_REFUSE_RESTART	= 15,	/* a restart block of unknown kind */
+	CRCTL_REFUSE_TIMER	= 16,
+	CRCTL_REFUSE_HUGETLB	= 17,
+	CRCTL_REFUSE_IO_URING	= 18,
+	CRCTL_REFUSE_DEBUGREG	= 19,	/* hardware breakpoints in use */
+	CRCTL_REFUSE_UPROBE	= 20,
+	CRCTL_REFUSE_LEADER	= 21,	/* thread group leader has exited */
+	CRCTL_REFUSE_THREAD	= 22,	/* other state of a thread; see the text */
+};
+
+struct crctl_refusal {
+	__u32 code;		/* enum crctl_refusal_code */
+	__s32 tid;		/* in the reader's pid namespace, 0: the whole process */
+	__u64 addr;		/* 0: none */
+	__u64 value;
+	__u32 text_off, text_len;	/* a sentence in English, in extra */
+};
+
+enum crctl_extent_source {
+	CRCTL_EXTENT_FILE	= 0,	/* pread from fd at offset */
+	CRCTL_EXTENT_PARENT	= 1,	/* in the parent image (reserved) */
+	CRCTL_EXTENT_PIPE	= 2,	/* next bytes of fd, in order (reserved) */
+	CRCTL_EXTENT_ABSENT	= 3,	/* supplied on fault (reserved) */
+};
+
+struct crctl_extent {
+	__u64 vaddr, len;	/* page aligned */
+	__u64 offset;		/* bytes into fd's file */
+	__s32 fd;
+	__u32 source;		/* enum crctl_extent_source */
+};
+
+/*
+ * How a controller steers a restore. After it has set up everything the task
+ * writes one line to report_fd and then reads one byte from gate_fd before it
+ * runs a single instruction of the program: a byte lets it go, end of file or
+ * an error kills it. Both descriptors must be FD_CLOEXEC. Lines:
+ *	"ready <pid>\n"
+ *	"error <pid> <errno> <stage> <hex address> <what, one word or more>\n"
+ */
+struct crctl_control {
+	__s32 gate_fd;		/* -1: do not wait */
+	__s32 report_fd;	/* -1: do not report */
+	__u32 flags;		/* 0 */
+	__u32 pad;
+};
+
+#endif /* CRCTL_IMAGE_H */

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Registers of a thread: NT_PRSTATUS (general, segment, bases) and
+ * NT_X86_XSTATE (x87, SSE, AVX, AVX-512, PKRU in the standard XSAVE format).
+ *
+ * Both directions go through the kernel's own regsets, as ptrace does, so its
+ * checks of flags, selectors and the XSAVE header hold and its layout of the
+ * buffer never matters here. regset->set() is only for a task that is off its
+ * CPU; a thread being restored therefore queues a work item and sleeps while a
+ * kworker sets its registers.
+ */
+#include <linux/elfcore.h>
+#include <linux/regset.h>
+#include <linux/workqueue.h>
+#include <asm/fpu/xcr.h>
+#include <asm/fpu/api.h>
+#include <asm/prctl.h>
+
+#include "compat/task.h"
+#include "restore/restore.h"
+
+/* Components of the standard format that are saved: x87, SSE, AVX, AVX-512, PKRU. */
+#define XF_KNOWN	0x2e7ull
+
+static struct workqueue_struct *regs_wq;
+
+static const struct user_regset *find_regset(unsigned int note_type)
+{
+	const struct user_regset_view *view = task_user_regset_view(current);
+	unsigned int i;
+
+	for (i = 0; i < view->n; i++)
+		if (view->regsets[i].core_note_type == note_type)
+			return &view->regsets[i];
+	return NULL;
+}
+
+static size_t regset_bytes(const struct user_regset *rs)
+{
+	return (size_t)rs->n * rs->size;
+}
+
+u64 crctl_xfeatures(void)
+{
+	u64 have = XFEATURE_MASK_FPSSE;
+
+	if (boot_cpu_has(X86_FEATURE_OSXSAVE))
+		have = xgetbv(XCR_XFEATURE_ENABLED_MASK);
+	return have & XF_KNOWN;
+}
+
+/* ---- dump ---- */
+
+static int dump_prstatus(struct crctl_group *g, unsigned int idx,
+			 struct crctl_notes *n)
+{
+	const struct user_regset *rs = find_regset(NT_PRSTATUS);
+	struct task_struct *t = g->threads[idx];
+	struct elf_prstatus *ps;
+
+	BUILD_BUG_ON(sizeof(*ps) != CRCTL_PRSTATUS_SIZE);
+	BUILD_BUG_ON(offsetof(struct elf_prstatus, pr_reg) != CRCTL_PRSTATUS_REGS);
+	if (!rs || regset_bytes(rs) != sizeof(ps->pr_reg))
+		return -EOPNOTSUPP;
+	ps = crctl_note_reserve(n, "CORE", NT_PRSTATUS, sizeof(*ps));
+	if (!ps)
+		return -ENOMEM;
+	ps->common.pr_sigpend = t->pending.signal.sig[0];
+	ps->common.pr_sighold = t->blocked.sig[0];
+	ps->common.pr_pid = task_pid_nr_ns(t, g->ns);
+	ps->common.pr_ppid = task_ppid_nr_ns(t, g->ns);
+	ps->common.pr_pgrp = task_pgrp_nr_ns(t, g->ns);
+	ps->common.pr_sid = task_session_nr_ns(t, g->ns);
+	ps->pr_fpvalid = 1;
+	return rs->regset_get(t, rs, (struct membuf) {
+		.p = &ps->pr_reg, .left = sizeof(ps->pr_reg) });
+}
+
+static int dump_xstate(struct crctl_group *g, unsigned int idx,
+		       struct crctl_notes *n)
+{
+	const struct user_regset *rs = find_regset(NT_X86_XSTATE);
+	struct task_struct *t = g->threads[idx];
+	u64 bv;
+	u8 *buf;
+	int ret;
+
+	if (!rs)
+		return -EOPNOTSUPP;
+	buf = crctl_note_reserve(n, "LINUX", NT_X86_XSTATE, regset_bytes(rs));
+	if (!buf)
+		return -ENOMEM;
+	ret = rs->regset_get(t, rs, (struct membuf) {
+		.p = buf, .left = regset_bytes(rs) });
+	if (ret)
+		return ret;
+	memcpy(&bv, buf + 512, sizeof(bv));
+	g->xfeatures_used |= bv;
+	if (bv & ~XF_KNOWN)
+		crctl_refuse(n, CRCTL_REFUSE_XFEATURE, task_pid_nr_ns(t, g->ns), 0,
+			     bv & ~XF_KNOWN,
+			     "a thread uses CPU state components 0x%llx, which are not saved",
+			     bv & ~XF_KNOWN);
+	return 0;
+}
+
+int crctl_regs_dump(struct crctl_group *g, unsigned int idx, struct crctl_notes *n)
+{
+	int ret = dump_prstatus(g, idx, n);
+
+	return ret ?: dump_xstate(g, idx, n);
+}
+
+/* ---- restore ---- */
+
+struct regs_job {
+	struct work_struct work;
+	struct completion done;
+	struct task_struct *task;
+	const struct user_regset *gen, *xstate;
+	const void *gen_buf, *xstate_buf;
+	int error;
+};
+
+static void set_regs(struct work_struct *work)
+{
+	struct regs_job *job = container_of(work, struct regs_job, work);
+
+	/* The queueing thread is on its way to sleep: wait until it is off its CPU. */
+	while (!crctl_wait_inactive(job->task, TASK_UNINTERRUPTIBLE))
+		cond_resched();
+	job->error = job->gen->set(job->task, job->gen, 0, regset_bytes(job->gen),
+				   job->gen_buf, NULL);
+	if (!job->error)
+		job->error = job->xstate->set(job->task, job->xstate, 0,
+					      regset_bytes(job->xstate),
+					      job->xstate_buf, NULL);
+	complete(&job->done);
+}
+
+/*
+ * The saved buffer may come from a CPU with more or fewer features. Offsets of
+ * the standard format are the same as long as no component behind the shorter
+ * one's end is in use, which the check of the features has shown.
+ */
+static void *convert_xstate(const struct crctl_thread_ref *t, size_t want)
+{
+	u8 *buf = kvzalloc(want, GFP_KERNEL_ACCOUNT);
+
+	if (buf)
+		memcpy(buf, t->xstate, min_t(size_t, want, t->xstate_size));
+	return buf;
+}
+
+int crctl_regs_restore(struct crctl_restore *r, u32 idx)
+{
+	const struct crctl_thread_ref *t = &r->img.threads[idx];
+	struct regs_job job = {
+		.task = current,
+		.gen = find_regset(NT_PRSTATUS),
+		.xstate = find_regset(NT_X86_XSTATE),
+	};
+	unsigned long *gen;
+	void *xstate;
+	int ret = 0;
+
+	if (!job.gen || !job.xstate)
+		return crctl_restore_fail(r, -EOPNOTSUPP, "registers", 0, "no regsets");
+	gen = kmemdup(t->prstatus + CRCTL_PRSTATUS_REGS, 8 * CRCTL_NR_REGS,
+		      GFP_KERNEL_ACCOUNT);
+	xstate = convert_xstate(t, regset_bytes(job.xstate));
+	if (!gen || !xstate) {
+		ret = crctl_restore_fail(r, -ENOMEM, "registers", 0, "no memory");
+		goto out;
+	}
+	job.gen_buf = gen;
+	job.xstate_buf = xstate;
+	init_completion(&job.done);
+	INIT_WORK_ONSTACK(&job.work, set_regs);
+	queue_work(regs_wq, &job.work);
+	wait_for_completion(&job.done);
+	flush_work(&job.work);	/* the worker has left our text and stack */
+	destroy_work_on_stack(&job.work);
+	ret = job.error;
+	/*
+	 * A wake-up that was not ours may have let this task run for a moment
+	 * while its bases were set, and then they were lost when it was
+	 * switched out: set them again from here.
+	 */
+	if (!ret && !gen[CRCTL_REG_FS])
+		ret = crctl_call(do_arch_prctl_64)(current, ARCH_SET_FS,
+							      gen[CRCTL_REG_FS_BASE]);
+	if (!ret && !gen[CRCTL_REG_GS])
+		ret = crctl_call(do_arch_prctl_64)(current, ARCH_SET_GS,
+							      gen[CRCTL_REG_GS_BASE]);
+	if (ret)
+		crctl_restore_fail(r, ret, "registers", 0, "cannot set the registers");
+out:
+	kfree(gen);
+	kvfree(xstate);
+	return ret;
+}
+
+int crctl_regs_init(void)
+{
+	regs_wq = alloc_workqueue("crctl_regs", WQ_UNBOUND, 0);
+	return regs_wq ? 0 : -ENOMEM;
+}
+
+void crctl_regs_exit(void)
+{
+	if (regs_wq)
+		destroy_workqueue(regs_wq);
+	regs_wq = NULL;
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the kernel keeps for one thread besides registers, signals and
+ * credentials: ids, name, alternate stack, robust list, clear_child_tid, rseq,
+ * timer slack, parent death signal, no_new_privs.
+ */
+#include <linux/pid.h>
+#include <linux/prctl.h>
+#include <linux/futex.h>
+#include <linux/seccomp.h>
+#include <asm/syscall.h>
+
+#include "compat/rseq.h"
+#include "restore/restore.h"
+
+void crctl_restart_dump(struct crctl_group *g, struct task_struct *t,
+			struct crctl_thread *out, struct crctl_notes *n);
+
+/* ---- dump ---- */
+
+static void dump_pids(struct crctl_group *g, struct task_struct *t,
+		      struct crctl_thread *out, u32 *pids)
+{
+	struct pid *pid = task_pid(t);
+	unsigned int level;
+
+	/* From the reader's namespace inwards; the reader sees the task, so it is an ancestor. */
+	for (level = g->ns->level; level <= pid->level; level++)
+		pids[out->nr_pids++] = pid->numbers[level].nr;
+}
+
+static void refuse_thread(struct crctl_group *g, struct task_struct *t,
+			  struct crctl_notes *n)
+{
+	pid_t tid = task_pid_nr_ns(t, g->ns);
+	unsigned int i;
+
+	for (i = 0; i < HBP_NUM; i++)
+		if (t->thread.ptrace_bps[i]) {
+			crctl_refuse(n, CRCTL_REFUSE_DEBUGREG, tid, 0, i,
+				     "a thread has a hardware breakpoint");
+			break;
+		}
+	if (t->thread.io_bitmap || t->thread.iopl_emul)
+		crctl_refuse(n, CRCTL_REFUSE_IOPERM, tid, 0, 0,
+			     "a thread has access to I/O ports (ioperm or iopl)");
+	if (crctl_syscall_dispatch(t))
+		crctl_refuse(n, CRCTL_REFUSE_SYSCALL_DISPATCH, tid, 0, 0,
+			     "a thread uses syscall user dispatch");
+	if (t->group_leader != g->leader)
+		crctl_refuse(n, CRCTL_REFUSE_THREAD, tid, 0, 0,
+			     "a thread left its group");
+}
+
+int crctl_thread_dump(struct crctl_group *g, unsigned int idx, struct crctl_notes *n)
+{
+	struct task_struct *t = g->threads[idx];
+	struct crctl_thread out = { };
+	u32 pids[CRCTL_MAX_PID_LEVELS + 1];
+	unsigned long flags;
+
+	BUILD_BUG_ON(MAX_PID_NS_LEVEL > CRCTL_MAX_PID_LEVELS);
+	dump_pids(g, t, &out, pids);
+	task_lock(t);
+	memcpy(out.comm, t->comm, sizeof(out.comm));
+	task_unlock(t);
+	out.comm[sizeof(out.comm) - 1] = '\0';
+	if (!crctl_lock_sighand(t, &flags))
+		return -ESRCH;
+	/* In sigsuspend(2) and its like the task's own mask is the saved one. */
+	out.sigmask = test_tsk_restore_sigmask(t) ? t->saved_sigmask.sig[0]
+						  : t->blocked.sig[0];
+	unlock_task_sighand(t, &flags);
+	out.sas_sp = t->sas_ss_sp;
+	out.sas_size = t->sas_ss_size;
+	out.sas_flags = t->sas_ss_flags & SS_AUTODISARM;
+	if (!t->sas_ss_size)
+		out.sas_flags |= SS_DISABLE;
+	out.pdeath_signal = t->pdeath_signal;
+	out.robust_list = (unsigned long)t->robust_list;
+	out.clear_child_tid = (unsigned long)t->clear_child_tid;
+	crctl_rseq_read(t, &out.rseq, &out.rseq_len, &out.rseq_sig);
+	out.timer_slack_ns = t->timer_slack_ns;
+	out.no_new_privs = task_no_new_privs(t);
+	out.seccomp_mode = t->seccomp.mode;
+	crctl_restart_dump(g, t, &out, n);
+	refuse_thread(g, t, n);
+	return crctl_note_records(n, CRCTL_NT_THREAD, &out, sizeof(out), 1,
+				  pids, sizeof(u32) * out.nr_pids);
+}
+
+/* ---- restore ---- */
+
+static int prctl_value(struct crctl_restore *r, int option, unsigned long value,
+		       const char *name)
+{
+	long ret = CRCTL_SYS(prctl, option, value);
+
+	return ret ? crctl_restore_fail(r, ret, "thread", value, "cannot set %s", name) : 0;
+}
+
+/* Comes after the credentials: a change of those clears the death signal. */
+int crctl_thread_restore(struct crctl_restore *r, u32 idx)
+{
+	struct crctl_thread t;
+	int ret = 0;
+
+	crctl_rec(&r->img.threads[idx].rec, 0, &t, sizeof(t));
+	crctl_call(__set_task_comm)(current, t.comm, false);
+
+	if (!(t.sas_flags & SS_DISABLE) && t.sas_size) {
+		current->sas_ss_sp = t.sas_sp;
+		current->sas_ss_size = t.sas_size;
+		current->sas_ss_flags = t.sas_flags & SS_AUTODISARM;
+	} else {
+		current->sas_ss_sp = 0;
+		current->sas_ss_size = 0;
+		current->sas_ss_flags = SS_DISABLE;
+	}
+	current->clear_child_tid = (int __user *)(unsigned long)t.clear_child_tid;
+	if (t.robust_list &&
+	    CRCTL_SYS(set_robust_list, t.robust_list, sizeof(struct robust_list_head)))
+		return crctl_restore_fail(r, -EINVAL, "thread", t.robust_list,
+					  "cannot set the robust list");
+	if (t.rseq && CRCTL_SYS(rseq, t.rseq, t.rseq_len, 0, t.rseq_sig))
+		return crctl_restore_fail(r, -EINVAL, "thread", t.rseq,
+					  "cannot register rseq");
+	if (t.timer_slack_ns && t.timer_slack_ns != current->timer_slack_ns)
+		ret = prctl_value(r, PR_SET_TIMERSLACK, t.timer_slack_ns, "the timer slack");
+	if (!ret && t.pdeath_signal)
+		ret = prctl_value(r, PR_SET_PDEATHSIG, t.pdeath_signal,
+				  "the parent death signal");
+	if (!ret && t.no_new_privs)
+		ret = prctl_value(r, PR_SET_NO_NEW_PRIVS, 1, "no_new_privs");
+	return ret;
+}

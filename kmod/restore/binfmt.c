@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The binary format: execve() of an image or of an exec manifest.
+ *
+ * The kernel's ELF loader refuses ET_CORE with ENOEXEC, so the search for a
+ * handler comes here. Up to begin_new_exec() a bad image is an errno to the
+ * caller and nothing else has happened; from there on a failure ends the task.
+ * The loader builds memory only. Everything that the rest of execve() would
+ * undo, and what needs a task that has left it (threads, registers, rseq), is
+ * left to the task itself on its way to user space: see landing.c, threads.c.
+ */
+#include <linux/binfmts.h>
+#include <linux/elf.h>
+#include <linux/file.h>
+#include <linux/sched/task_stack.h>
+#include <asm/elf.h>
+
+#include "restore/load.h"
+
+/* What a restored process is to the rest of the kernel: an ordinary ELF program. */
+static struct linux_binfmt *elf_format;
+static bool registered;
+
+static int enter(struct linux_binprm *bprm, struct crctl_restore *r)
+{
+	int ret;
+
+	crctl_call(set_personality_64bit)();
+	setup_new_exec(bprm);
+	/* No signal is for the program before its own mask and actions are back. */
+	spin_lock_irq(&current->sighand->siglock);
+	sigfillset(&current->blocked);
+	sigdelsetmask(&current->blocked, sigmask(SIGKILL) | sigmask(SIGSTOP));
+	recalc_sigpending();
+	spin_unlock_irq(&current->sighand->siglock);
+
+	/* the stack that carried execve()'s arguments: the image has its own */
+	ret = vm_munmap(0, TASK_SIZE_MAX);
+	if (ret)
+		return crctl_restore_fail(r, ret, "memory", 0, "cannot clear the address space");
+	ret = crctl_memory_restore(r);
+	if (!ret)
+		ret = crctl_landing_map(r);
+	if (ret)
+		return ret;
+	set_binfmt(elf_format);
+	finalize_exec(bprm);
+	start_thread(task_pt_regs(current), r->pad_addr, 0);
+	return 0;
+}
+
+static int load_image(struct linux_binprm *bprm)
+{
+	struct crctl_restore *r;
+	int ret;
+
+	r = crctl_load(bprm);
+	if (IS_ERR(r))
+		return PTR_ERR(r);
+	ret = begin_new_exec(bprm);
+	if (!ret)
+		ret = enter(bprm, r);
+	else
+		crctl_restore_fail(r, ret, "exec", 0, "cannot begin a new program");
+	if (ret)
+		crctl_restore_put(r);
+	return ret;
+}
+
+static struct linux_binfmt crctl_format = {
+	.module = THIS_MODULE,
+	.load_binary = load_image,
+};
+
+int crctl_restore_init(void)
+{
+	int ret;
+
+	/* insmod is an ELF program; the kernel's own format has no module */
+	elf_format = current->mm ? current->mm->binfmt : NULL;
+	if (!elf_format || elf_format->module) {
+		pr_err("the module has to be loaded by an ordinary ELF program\n");
+		return -EINVAL;
+	}
+	ret = crctl_load_init();
+	if (!ret)
+		ret = crctl_regs_init();
+	if (ret)
+		return ret;
+	/* at the tail: whatever else knows a file comes first */
+	register_binfmt(&crctl_format);
+	registered = true;
+	return 0;
+}
+
+void crctl_restore_exit(void)
+{
+	if (registered)
+		unregister_binfmt(&crctl_format);
+	crctl_regs_exit();
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The landing pad: how a task that has left execve() comes back to us.
+ *
+ * A binary format's handler runs inside execve(), whose return value, rseq reset
+ * and clone() restrictions would spoil what is restored there. So the handler
+ * points the task at one page of a file of our own. Its first fetch of an
+ * instruction ends in our fault handler, which adds task work and maps nothing;
+ * the work runs before the task gets to user space, outside any system call.
+ *
+ * (Task work added by the handler itself would run too early under a debugger
+ * that asked for exec events, still inside execve().)
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/mman.h>
+
+#include "restore/restore.h"
+
+static vm_fault_t pad_fault(struct vm_fault *vmf)
+{
+	struct crctl_restore *r = vmf->vma->vm_file->private_data;
+
+	/* only the restored task itself, once, by running there */
+	if (current->mm != vmf->vma->vm_mm || !(vmf->flags & FAULT_FLAG_USER) ||
+	    !(vmf->flags & FAULT_FLAG_INSTRUCTION) || atomic_xchg(&r->landed, 1))
+		return VM_FAULT_SIGBUS;
+	refcount_inc(&r->refs);
+	if (task_work_add(current, &r->threads[0].work, TWA_RESUME)) {
+		crctl_restore_put(r);
+		return VM_FAULT_SIGBUS;
+	}
+	return VM_FAULT_NOPAGE;
+}
+
+static const struct vm_operations_struct pad_vm_ops = {
+	.fault = pad_fault,
+};
+
+static int pad_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vma->vm_ops = &pad_vm_ops;
+	return 0;
+}
+
+static int pad_release(struct inode *inode, struct file *file)
+{
+	crctl_restore_put(file->private_data);
+	return 0;
+}
+
+static const struct file_operations pad_fops = {
+	.owner = THIS_MODULE,
+	.mmap = pad_mmap,
+	.release = pad_release,
+};
+
+/* On success the file, and so the mapping, owns the caller's reference. */
+int crctl_landing_map(struct crctl_restore *r)
+{
+	struct file *file = anon_inode_getfile("[crctl]", &pad_fops, r, O_RDONLY);
+	unsigned long addr;
+
+	if (IS_ERR(file))
+		return crctl_restore_fail(r, PTR_ERR(file), "landing", 0, "no landing pad");
+	r->threads[0].r = r;
+	r->threads[0].idx = 0;
+	init_task_work(&r->threads[0].work, crctl_thread_work);
+	refcount_inc(&r->refs);		/* until we know whether the mapping holds */
+	addr = vm_mmap(file, 0, PAGE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, 0);
+	fput(file);
+	if (IS_ERR_VALUE(addr))
+		return crctl_restore_fail(r, addr, "landing", 0, "cannot map the landing pad");
+	r->pad_addr = addr;
+	crctl_restore_put(r);
+	return 0;
+}
+
+void crctl_landing_unmap(struct crctl_restore *r)
+{
+	vm_munmap(r->pad_addr, PAGE_SIZE);
+}

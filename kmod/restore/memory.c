@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Recreating an address space: the vdso at its old place, mappings, pages,
+ * advice, and the layout that the kernel keeps about code, heap, stack and
+ * arguments. Mappings are made by vm_mmap() alone, with all of its checks.
+ */
+#include <linux/file.h>
+#include <linux/membarrier.h>
+#include <linux/mman.h>
+#include <linux/prctl.h>
+#include <linux/sched/coredump.h>
+#include <asm/vdso.h>
+
+#include "compat/mm.h"
+#include "restore/memory.h"
+
+static int map_vdso(struct crctl_restore *r)
+{
+	const struct crctl_mm *m = &r->img.mm;
+	int ret;
+
+	if (!m->vdso)
+		return 0;
+	/* the address is a hint to get_unmapped_area(); the space is empty yet */
+	ret = crctl_call(map_vdso_once)(crctl_vdso_image(), m->vvar);
+	if (!ret && (unsigned long)current->mm->context.vdso != m->vdso)
+		ret = -EEXIST;
+	if (ret)
+		return crctl_restore_fail(r, ret, "vdso", m->vdso, "cannot map the vdso");
+	return 0;
+}
+
+static unsigned long map_flags(const struct crctl_vma *v)
+{
+	unsigned long flags = MAP_FIXED;
+
+	flags |= v->kind == CRCTL_VMA_FILE_SHARED ? MAP_SHARED : MAP_PRIVATE;
+	if (v->kind == CRCTL_VMA_ANON)
+		flags |= MAP_ANONYMOUS;
+	if (v->flags & CRCTL_VMF_GROWSDOWN)
+		flags |= MAP_GROWSDOWN;
+	if (v->flags & CRCTL_VMF_NORESERVE)
+		flags |= MAP_NORESERVE;
+	return flags;
+}
+
+static int map_vmas(struct crctl_restore *r)
+{
+	struct crctl_vma v;
+	unsigned long addr;
+	u32 i;
+
+	for (i = 0; i < r->img.vma.count; i++) {
+		crctl_rec(&r->img.vma, i, &v, sizeof(v));
+		if (v.kind == CRCTL_VMA_VDSO || v.kind == CRCTL_VMA_VVAR)
+			continue;
+		addr = vm_mmap(r->vma_files[i], v.start, v.end - v.start, v.prot,
+			       map_flags(&v), v.kind == CRCTL_VMA_ANON ? 0 : v.offset);
+		if (addr != v.start)
+			return crctl_restore_fail(r, IS_ERR_VALUE(addr) ? (int)addr : -ENOMEM,
+						  "mapping", v.start, "cannot map %llu bytes",
+						  v.end - v.start);
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	}
+	return 0;
+}
+
+static const struct {
+	u64 flag;
+	int advice;
+} advices[] = {
+	{ CRCTL_VMF_DONTFORK, MADV_DONTFORK },
+	{ CRCTL_VMF_DONTDUMP, MADV_DONTDUMP },
+	{ CRCTL_VMF_WIPEONFORK, MADV_WIPEONFORK },
+	{ CRCTL_VMF_HUGEPAGE, MADV_HUGEPAGE },
+	{ CRCTL_VMF_NOHUGEPAGE, MADV_NOHUGEPAGE },
+	{ CRCTL_VMF_MERGEABLE, MADV_MERGEABLE },
+	{ CRCTL_VMF_SEQ_READ, MADV_SEQUENTIAL },
+	{ CRCTL_VMF_RAND_READ, MADV_RANDOM },
+};
+
+/* Huge page advice steers how pages are put in, so it comes before them. */
+static int advise(struct crctl_restore *r, u64 which)
+{
+	struct crctl_vma v;
+	u32 i, k;
+	long ret;
+
+	for (i = 0; i < r->img.vma.count; i++) {
+		crctl_rec(&r->img.vma, i, &v, sizeof(v));
+		if (v.kind == CRCTL_VMA_VDSO || v.kind == CRCTL_VMA_VVAR)
+			continue;
+		for (k = 0; k < ARRAY_SIZE(advices); k++) {
+			if (!(v.flags & which & advices[k].flag))
+				continue;
+			ret = CRCTL_SYS(madvise, v.start, v.end - v.start, advices[k].advice);
+			if (ret)
+				return crctl_restore_fail(r, ret, "mapping", v.start,
+							  "cannot apply advice %d",
+							  advices[k].advice);
+		}
+		if (v.flags & which & CRCTL_VMF_LOCKED) {
+			ret = CRCTL_SYS(mlock2, v.start, v.end - v.start,
+					v.flags & CRCTL_VMF_LOCKONFAULT ? MLOCK_ONFAULT : 0);
+			if (ret)
+				return crctl_restore_fail(r, ret, "mapping", v.start,
+							  "cannot lock memory");
+		}
+	}
+	return 0;
+}
+
+static void set_layout(struct crctl_restore *r)
+{
+	const struct crctl_mm *m = &r->img.mm;
+	struct mm_struct *mm = current->mm;
+	size_t auxv = min_t(size_t, r->img.auxv_size, sizeof(mm->saved_auxv));
+
+	mmap_write_lock(mm);
+	spin_lock(&mm->arg_lock);
+	mm->start_code = m->start_code;
+	mm->end_code = m->end_code;
+	mm->start_data = m->start_data;
+	mm->end_data = m->end_data;
+	mm->start_brk = m->start_brk;
+	mm->brk = m->brk;
+	mm->start_stack = m->start_stack;
+	mm->arg_start = m->arg_start;
+	mm->arg_end = m->arg_end;
+	mm->env_start = m->env_start;
+	mm->env_end = m->env_end;
+	spin_unlock(&mm->arg_lock);
+	mm->mmap_base = m->mmap_base;
+	memset(mm->saved_auxv, 0, sizeof(mm->saved_auxv));
+	memcpy(mm->saved_auxv, r->img.auxv, auxv);
+	mm->saved_auxv[AT_VECTOR_SIZE - 2] = AT_NULL;
+	mm->saved_auxv[AT_VECTOR_SIZE - 1] = AT_NULL;
+	mmap_write_unlock(mm);
+}
+
+int crctl_memory_restore(struct crctl_restore *r)
+{
+	const u64 huge = CRCTL_VMF_HUGEPAGE | CRCTL_VMF_NOHUGEPAGE;
+	int ret = map_vdso(r);
+
+	if (!ret)
+		ret = map_vmas(r);
+	if (!ret)
+		ret = advise(r, huge);
+	if (!ret)
+		ret = crctl_pages_fill(r);
+	if (!ret)
+		ret = advise(r, ~huge);
+	if (ret)
+		return ret;
+	set_layout(r);
+	if (r->exe_file) {
+		ret = crctl_set_exe_file(current->mm, r->exe_file);
+		if (ret)
+			return crctl_restore_fail(r, ret, "files", 0,
+						  "cannot set the link to the executable");
+	}
+	return 0;
+}
+
+static int register_membarrier(struct crctl_restore *r)
+{
+	static const int cmds[] = {
+		MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
+		MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE,
+		MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ,
+		MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED,
+	};
+	unsigned int i;
+	long ret;
+
+	for (i = 0; i < ARRAY_SIZE(cmds); i++) {
+		if (!(r->img.mm.membarrier & BIT(i)))
+			continue;
+		ret = CRCTL_SYS(membarrier, cmds[i], 0, 0);
+		if (ret)
+			return crctl_restore_fail(r, ret, "memory", i,
+						  "cannot register for membarrier");
+	}
+	return 0;
+}
+
+/* What depends on credentials, or would be in the way of the restore itself. */
+int crctl_memory_attributes(struct crctl_restore *r)
+{
+	const struct crctl_mm *m = &r->img.mm;
+	long ret = register_membarrier(r);
+
+	if (ret)
+		return ret;
+	ret = CRCTL_SYS(prctl, PR_SET_THP_DISABLE, m->thp_disable, 0, 0, 0);
+	if (!ret)
+		ret = CRCTL_SYS(prctl, PR_SET_DUMPABLE, m->dumpable == SUID_DUMP_USER);
+	if (ret)
+		return crctl_restore_fail(r, ret, "memory", 0, "cannot set an attribute");
+	crctl_set_dump_filter(current->mm, m->coredump_filter);
+	current->personality = m->personality;
+	return 0;
+}
+
+/* The very last: from here on each new mapping is locked. */
+int crctl_memory_finish(struct crctl_restore *r)
+{
+	int flags = MCL_FUTURE;
+
+	if (!r->img.mm.lock_future)
+		return 0;
+	if (r->img.mm.lock_future == 2)
+		flags |= MCL_ONFAULT;
+	return CRCTL_SYS(mlockall, flags);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A restore in flight: what restore/ and the restore halves in kinds/ share.
+ */
+#ifndef CRCTL_RESTORE_H
+#define CRCTL_RESTORE_H
+
+#include <linux/binfmts.h>
+#include <linux/completion.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/task_work.h>
+
+#include "crctl.h"
+#include "image/parse.h"
+
+struct crctl_restore;
+
+/* One thread being brought back. threads[0] is the task that called execve(). */
+struct crctl_restore_thread {
+	struct callback_head work;	/* brings it back on its way to user space */
+	struct crctl_restore *r;
+	u32 idx;
+	pid_t set_tid;
+};
+
+/*
+ * Owned by the references of the threads on their way; the notes live as long
+ * as it does. Each restore pins the module.
+ */
+struct crctl_restore {
+	refcount_t refs;
+	u8 *notes;			/* kvmalloc'ed: the image's note area */
+	struct crctl_parsed img;
+	struct crctl_thread_ref *thread_refs;
+	struct crctl_restore_thread *threads;
+
+	struct file *image;		/* the file being executed */
+	Elf64_Phdr *phdrs;		/* dump: its program headers */
+	u32 phnum;
+	struct file **vma_files;	/* one per vma record; NULL: anonymous */
+	struct file **extent_files;	/* manifest: one per extent, shared references */
+	struct file *exe_file;		/* NULL: leave the link at the image */
+	struct file *gate, *report;
+
+	unsigned long pad_addr;		/* the landing pad, see landing.c */
+	atomic_t landed;
+
+	atomic_t pending;		/* threads that the leader waits for */
+	struct completion ready;	/* pending has reached 0 */
+	struct completion go;		/* the gate is open: put the last things right */
+	int error;			/* first failure, a negative errno */
+	struct mutex lock;		/* the scratch page */
+	struct mutex report_lock;	/* error */
+	unsigned long scratch;		/* user page for system calls' arguments */
+};
+
+void crctl_restore_put(struct crctl_restore *r);
+
+/*
+ * Say on the report descriptor, and in the kernel log at debug level, what
+ * went wrong; remembers the first error. Returns @err.
+ */
+__printf(5, 6)
+int crctl_restore_fail(struct crctl_restore *r, int err, const char *stage,
+		       u64 addr, const char *fmt, ...);
+
+/* restore/memory.c: mappings, pages and layout; current is past setup_new_exec() */
+int crctl_memory_restore(struct crctl_restore *r);
+int crctl_memory_attributes(struct crctl_restore *r);
+int crctl_memory_finish(struct crctl_restore *r);
+
+/* restore/landing.c */
+int crctl_landing_map(struct crctl_restore *r);
+void crctl_landing_unmap(struct crctl_restore *r);
+
+/* restore/threads.c: runs as task work of each thread */
+void crctl_thread_work(struct callback_head *work);
+
+/*
+ * Run a system call in current as if user space had made it: its own checks
+ * hold, its ABI does not change between kernels. Addresses are user's.
+ */
+#define CRCTL_SYS(name, ...) \
+	crctl_call(__x64_sys_##name)(&CRCTL_SYS_REGS(__VA_ARGS__, 0, 0, 0, 0, 0, 0))
+#define CRCTL_SYS_REGS(a, b, c, d, e, f, ...) ((struct pt_regs) { \
+	.di = (unsigned long)(a), .si = (unsigned long)(b), \
+	.dx = (unsigned long)(c), .r10 = (unsigned long)(d), \
+	.r8 = (unsigned long)(e), .r9 = (unsigned long)(f), .orig_ax = -1 })
+
+/*
+ * kinds/: the restore halves. Each runs in the thread it is about, before it
+ * reaches user space. r->scratch is a page of user memory to use, under r->lock.
+ */
+int crctl_regs_restore(struct crctl_restore *r, u32 idx);
+int crctl_thread_restore(struct crctl_restore *r, u32 idx);
+void crctl_restart_restore(struct crctl_restore *r, u32 idx);
+int crctl_process_restore(struct crctl_restore *r);
+int crctl_signals_restore(struct crctl_restore *r);		/* actions; drop what is pending */
+int crctl_signals_resend(struct crctl_restore *r, u32 idx);	/* pending ones, last of all */
+int crctl_timers_restore(struct crctl_restore *r);
+int crctl_timers_arm(struct crctl_restore *r);
+int crctl_creds_restore(struct crctl_restore *r, u32 idx);
+int crctl_seccomp_restore(struct crctl_restore *r, u32 idx);
+int crctl_regs_init(void);
+void crctl_regs_exit(void);
+/* The xstate features that are saved: what the CPU has and we know. */
+u64 crctl_xfeatures(void);
+
+#endif /* CRCTL_RESTORE_H */

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The last part of a restore, run by each thread as task work on its way to
+ * user space: the leader brings the other threads into being, each takes up its
+ * own state, all meet, the leader waits at the gate, and all run on.
+ *
+ * Until then every signal but SIGKILL and SIGSTOP is blocked. Any failure ends
+ * the whole thread group by SIGKILL.
+ */
+#include <linux/file.h>
+#include <linux/mman.h>
+#include <linux/sched/signal.h>
+
+#include "compat/clone.h"
+#include "restore/restore.h"
+
+/* Wait for @c, which another thread completes; nonzero if we are to die. */
+static int wait_for_all(struct completion *c)
+{
+	return wait_for_completion_killable(c) ? -EINTR : 0;
+}
+
+static void one_ready(struct crctl_restore *r)
+{
+	if (atomic_dec_and_test(&r->pending))
+		complete_all(&r->ready);
+}
+
+/* Run @fn with a page of user memory for the arguments of system calls. */
+static int with_scratch(struct crctl_restore *r, u32 idx,
+			int (*fn)(struct crctl_restore *r, u32 idx))
+{
+	unsigned long addr;
+	int ret;
+
+	if (mutex_lock_killable(&r->lock))
+		return -EINTR;
+	addr = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	if (IS_ERR_VALUE(addr)) {
+		ret = crctl_restore_fail(r, addr, "memory", 0, "no room for one page");
+	} else {
+		r->scratch = addr;
+		ret = fn(r, idx);
+		vm_munmap(addr, PAGE_SIZE);
+	}
+	mutex_unlock(&r->lock);
+	return ret;
+}
+
+/* In this order: a filter needs privilege, ids take it away, the rest is free. */
+static int set_attributes(struct crctl_restore *r, u32 idx)
+{
+	int ret = crctl_seccomp_restore(r, idx);
+
+	if (!ret)
+		ret = crctl_creds_restore(r, idx);
+	if (!ret && !idx)
+		ret = crctl_timers_restore(r);
+	if (!ret)
+		ret = crctl_signals_resend(r, idx);
+	return ret;
+}
+
+static int prepare(struct crctl_restore *r, u32 idx)
+{
+	int ret = with_scratch(r, idx, set_attributes);
+
+	if (!ret)
+		ret = crctl_thread_restore(r, idx);
+	/*
+	 * After rseq is registered: this sleeps, and so the kernel looks
+	 * whether the thread was caught inside a critical section.
+	 */
+	if (!ret)
+		ret = crctl_regs_restore(r, idx);
+	return ret;
+}
+
+static int arm_timers(struct crctl_restore *r, u32 idx)
+{
+	return idx ? 0 : crctl_timers_arm(r);
+}
+
+/* Nothing here may fail on an image that was accepted: the gate is open. */
+static void resume(struct crctl_restore *r, u32 idx)
+{
+	struct crctl_thread t;
+	sigset_t mask;
+
+	crctl_restart_restore(r, idx);
+	crctl_rec(&r->img.threads[idx].rec, 0, &t, sizeof(t));
+	siginitset(&mask, 0);
+	mask.sig[0] = t.sigmask;
+	sigdelsetmask(&mask, sigmask(SIGKILL) | sigmask(SIGSTOP));
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	/* an interrupted system call is restarted by the kernel's signal code */
+	set_thread_flag(TIF_SIGPENDING);
+}
+
+static int follow(struct crctl_restore *r, u32 idx)
+{
+	int ret = prepare(r, idx);
+
+	if (ret)
+		return ret;
+	one_ready(r);
+	ret = wait_for_all(&r->go);
+	if (ret)
+		return ret;
+	resume(r, idx);
+	return 0;
+}
+
+/* ---- the leader ---- */
+
+static u32 own_pid(const struct crctl_thread_ref *t)
+{
+	struct crctl_thread rec;
+	u32 pid;
+
+	crctl_rec(&t->rec, 0, &rec, sizeof(rec));
+	memcpy(&pid, t->rec.extra + rec.pids_off + 4 * (rec.nr_pids - 1), sizeof(pid));
+	return pid;
+}
+
+static int make_threads(struct crctl_restore *r)
+{
+	u32 i;
+	int ret;
+
+	atomic_set(&r->pending, r->img.nr_threads);
+	for (i = 1; i < r->img.nr_threads; i++) {
+		struct crctl_restore_thread *t = &r->threads[i];
+
+		t->r = r;
+		t->idx = i;
+		t->set_tid = own_pid(&r->img.threads[i]);
+		init_task_work(&t->work, crctl_thread_work);
+		refcount_inc(&r->refs);
+		ret = crctl_clone_thread(&t->work, &t->set_tid);
+		if (ret < 0) {
+			crctl_restore_put(r);
+			return crctl_restore_fail(r, ret, "threads", t->set_tid,
+						  "cannot create thread %d", t->set_tid);
+		}
+	}
+	return 0;
+}
+
+static int mark_cloexec(struct crctl_restore *r)
+{
+	u32 i, fd;
+
+	for (i = 0; i < r->img.cloexec.extra_size / 4; i++) {
+		struct file *f;
+
+		memcpy(&fd, r->img.cloexec.extra + 4 * i, 4);
+		/* set_close_on_exec() does not look whether there is such a descriptor */
+		f = fget_raw(fd);
+		if (!f)
+			return crctl_restore_fail(r, -EBADF, "descriptors", fd,
+						  "descriptor %u is not open", fd);
+		crctl_call(set_close_on_exec)(fd, 1);
+		fput(f);
+	}
+	return 0;
+}
+
+/* One byte lets us go; end of file means that the controller is gone or gave up. */
+static int wait_at_gate(struct crctl_restore *r)
+{
+	char line[32], byte;
+	loff_t pos = 0;
+	ssize_t n;
+
+	if (r->report) {
+		int len = scnprintf(line, sizeof(line), "ready %d\n", task_pid_vnr(current));
+
+		n = kernel_write(r->report, line, len, &pos);
+		if (n != len)
+			return -EPIPE;
+	}
+	if (!r->gate)
+		return 0;
+	for (;;) {
+		/*
+		 * A SIGSTOP that is to take effect once we run would keep
+		 * interrupting the read; SIGKILL sets the flag again.
+		 */
+		clear_thread_flag(TIF_SIGPENDING);
+		smp_mb__after_atomic();
+		if (fatal_signal_pending(current) ||
+		    current->signal->flags & SIGNAL_GROUP_EXIT)
+			return -EINTR;
+		pos = 0;
+		n = kernel_read(r->gate, &byte, 1, &pos);
+		if (n == 1)
+			return 0;
+		if (n != -ERESTARTSYS && n != -EINTR && n != -EAGAIN)
+			return -EPIPE;
+		cond_resched();
+	}
+}
+
+static int lead(struct crctl_restore *r)
+{
+	int ret;
+
+	crctl_landing_unmap(r);
+	ret = crctl_signals_restore(r);
+	if (!ret)
+		ret = make_threads(r);
+	if (!ret)
+		ret = crctl_memory_attributes(r);
+	if (!ret)
+		ret = prepare(r, 0);
+	if (!ret)
+		ret = crctl_process_restore(r);
+	if (!ret)
+		ret = mark_cloexec(r);
+	if (ret)
+		return ret;
+	one_ready(r);
+	ret = wait_for_all(&r->ready);
+	if (!ret)
+		ret = wait_at_gate(r);
+	if (ret)
+		return ret;
+	ret = with_scratch(r, 0, arm_timers);
+	if (!ret)
+		ret = crctl_memory_finish(r);
+	if (ret)
+		return ret;
+	resume(r, 0);
+	complete_all(&r->go);
+	return 0;
+}
+
+void crctl_thread_work(struct callback_head *work)
+{
+	struct crctl_restore_thread *t = container_of(work, struct crctl_restore_thread, work);
+	struct crctl_restore *r = t->r;
+	int ret = -EINTR;
+
+	/* a task that dies runs its pending work too */
+	if (!(current->flags & PF_EXITING) && !fatal_signal_pending(current))
+		ret = t->idx ? follow(r, t->idx) : lead(r);
+	if (ret)
+		send_sig(SIGKILL, current, 1);
+	crctl_restore_put(r);
+}
