@@ -212,8 +212,6 @@ static int lead(struct crctl_restore *r)
 	if (!ret)
 		ret = make_threads(r);
 	if (!ret)
-		ret = crctl_memory_attributes(r);
-	if (!ret)
 		ret = prepare(r, 0);
 	if (!ret)
 		ret = crctl_process_restore(r);
@@ -223,6 +221,9 @@ static int lead(struct crctl_restore *r)
 		return ret;
 	one_ready(r);
 	ret = wait_for_all(&r->ready);
+	/* now, because each thread's change of ids resets the dumpable mark */
+	if (!ret)
+		ret = crctl_memory_attributes(r);
 	if (!ret)
 		ret = wait_at_gate(r);
 	if (ret)
