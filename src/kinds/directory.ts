@@ -1,0 +1,16 @@
+/** Open directories. */
+
+import type { DirectoryFile } from "../image/schema.js";
+import { S_IFDIR, baseOf, isType, type DumpHalf } from "./types.js";
+
+// ---- dump ----
+
+export const directoryDump: DumpHalf = {
+  claims: (found) => isType(found.stat, S_IFDIR) && found.link.startsWith("/"),
+
+  dump(found, context): DirectoryFile | undefined {
+    const identity = context.identity(found);
+    if (identity === undefined) return undefined;
+    return { ...baseOf(found), kind: "directory", identity, position: found.info.position };
+  },
+};

@@ -1,0 +1,50 @@
+/** The table of kinds of descriptors. */
+
+import type { OpenFile } from "../image/schema.js";
+import { FASYNC } from "../proc/fdinfo.js";
+import { native } from "../native.js";
+import { closeSync } from "node:fs";
+import { deviceDump } from "./device.js";
+import { directoryDump } from "./directory.js";
+import { externalDump } from "./external.js";
+import { fifoDump } from "./fifo.js";
+import { memfdDump } from "./memfd.js";
+import { pathDump } from "./path.js";
+import { pipeDump } from "./pipe.js";
+import { refuseDescriptor } from "./refused.js";
+import { regularDump } from "./regular.js";
+import type { DumpContext, DumpHalf, Found } from "./types.js";
+
+/** The first that claims a description saves it. */
+const KINDS: readonly DumpHalf[] = [
+  pathDump, // before all: such a descriptor is a name, whatever it names
+  memfdDump, // before regular: it looks like a deleted file
+  regularDump,
+  directoryDump,
+  deviceDump,
+  pipeDump,
+  fifoDump,
+  externalDump,
+];
+
+/** undefined: refused */
+export function dumpDescription(found: Found, context: DumpContext): OpenFile | undefined {
+  const kind = KINDS.find((candidate) => candidate.claims(found, context));
+  if (kind === undefined) {
+    refuseDescriptor(found, context);
+    return undefined;
+  }
+  const file = kind.dump(found, context);
+  return file === undefined || (found.info.flags & FASYNC) === 0 ? file : { ...file, owner: ownerOf(found) };
+}
+
+/** Who gets SIGIO. Only asked where O_ASYNC is set: without it the owner has no effect. */
+function ownerOf(found: Found): { pid: number; type: number; signal: number } {
+  const [holder] = found.holders;
+  const fd = native().duplicateOf(holder.pid, holder.fd);
+  try {
+    return native().fileOwner(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

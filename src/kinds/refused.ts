@@ -1,0 +1,61 @@
+/** Names for what is not saved, and what a person can do about it. */
+
+import { isTerminal } from "./external.js";
+import { S_IFBLK, S_IFCHR, S_IFSOCK, descriptorOf, isType, type DumpContext, type Found } from "./types.js";
+
+interface Name {
+  object: string;
+  why: string;
+  hint: string;
+}
+
+const CLOSE = "let the program close it before the dump";
+
+const ANONYMOUS: Readonly<Record<string, string>> = {
+  "[eventfd]": "eventfd",
+  "[eventpoll]": "epoll instance",
+  "[timerfd]": "timerfd",
+  "[signalfd]": "signalfd",
+  inotify: "inotify instance",
+  "[fanotify]": "fanotify group",
+  "[io_uring]": "io_uring",
+  "[userfaultfd]": "userfaultfd",
+  "[pidfd]": "pidfd",
+  "[perf_event]": "perf event",
+  "bpf-map": "BPF map",
+  "bpf-prog": "BPF program",
+  "kvm-vm": "virtual machine",
+};
+
+function nameOf(found: Found): Name {
+  const { link, stat } = found;
+  const anonymous = "anon_inode:";
+  if (link.startsWith(anonymous)) {
+    const name = link.slice(anonymous.length);
+    const object = ANONYMOUS[name] ?? name;
+    return { object, why: `descriptors of this kind (${object}) are not saved yet`, hint: CLOSE };
+  }
+  if (isType(stat, S_IFSOCK)) {
+    return {
+      object: "socket",
+      why: "sockets are not saved yet, but for standard input, output and error of the root task",
+      hint: CLOSE,
+    };
+  }
+  if (isTerminal(found)) {
+    return {
+      object: "terminal",
+      why: "a terminal is handed over at restore only where it is standard input, output or error of a task",
+      hint: CLOSE,
+    };
+  }
+  if (isType(stat, S_IFCHR)) {
+    return { object: "device", why: "the state of this device cannot be read", hint: CLOSE };
+  }
+  if (isType(stat, S_IFBLK)) return { object: "block device", why: "block devices are not saved yet", hint: CLOSE };
+  return { object: "descriptor", why: "it is of a kind that is not known", hint: CLOSE };
+}
+
+export function refuseDescriptor(found: Found, context: DumpContext): void {
+  context.refuse({ ...descriptorOf(found), ...nameOf(found) });
+}

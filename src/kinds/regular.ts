@@ -1,0 +1,42 @@
+/** Regular files: by name, or with their contents if no name leads to them any more. */
+
+import type { RegularFile } from "../image/schema.js";
+import { NAMING_PROBLEMS, makeIdentity, nameOf } from "./identity.js";
+import { S_IFREG, baseOf, descriptorOf, isType, sourceOf, type DumpHalf } from "./types.js";
+
+// ---- dump ----
+
+export const regularDump: DumpHalf = {
+  claims: (found) => isType(found.stat, S_IFREG) && found.link.startsWith("/"),
+
+  dump(found, context): RegularFile | undefined {
+    const { stat, info } = found;
+    if (info.locks.length > 0) {
+      context.refuse({
+        ...descriptorOf(found),
+        object: "file lock",
+        why: `file locks are not saved yet (${info.locks[0]?.replace(/\s+/g, " ") ?? ""})`,
+        hint: "let the program release its lock first",
+      });
+      return undefined;
+    }
+    const naming = nameOf(found.link, stat, true);
+    const base = { ...baseOf(found), kind: "regular", position: info.position } as const;
+    switch (naming.state) {
+      case "named":
+        return { ...base, identity: makeIdentity(naming.path, stat, false, info.mountId) };
+      case "deleted": {
+        if (stat.nlink > 0) {
+          context.warn(
+            `${naming.path}: deleted, but still linked under another name elsewhere; the restored task gets a file of its own with the same contents`,
+          );
+        }
+        const identity = makeIdentity(naming.path, stat, true, info.mountId);
+        return { ...base, identity, ...context.contents(stat, sourceOf(found)) };
+      }
+      default:
+        context.refuse({ ...descriptorOf(found), object: "file", ...NAMING_PROBLEMS[naming.state] });
+        return undefined;
+    }
+  },
+};
