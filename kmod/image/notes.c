@@ -176,12 +176,14 @@ void crctl_refuse(struct crctl_notes *n, u32 code, pid_t tid, u64 addr, u64 valu
 	struct crctl_refusal *r;
 	va_list args;
 
+	if (n->error)
+		return;
 	if (!n->refusal_recs) {
 		n->refusal_recs = kvcalloc(MAX_REFUSALS, sizeof(*r), GFP_KERNEL_ACCOUNT);
 		n->refusal_text = kvmalloc(MAX_TEXT, GFP_KERNEL_ACCOUNT);
 		if (!n->refusal_recs || !n->refusal_text) {
 			/* An image that hides a refusal must not be read. */
-			n->error = n->error ?: -ENOMEM;
+			n->error = -ENOMEM;
 			return;
 		}
 	}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Structures that are private to fs/proc. Both are checked against the running
+ * kernel before anything is built on them (see proc/layout.c).
+ */
+#ifndef CRCTL_COMPAT_PROC_H
+#define CRCTL_COMPAT_PROC_H
+
+#include <linux/fs.h>
+#include <linux/pid.h>
+
+/* fs/proc/base.c: struct pid_entry; the same from 5.10 on */
+struct crctl_pid_entry {
+	const char *name;
+	unsigned int len;
+	umode_t mode;
+	const struct inode_operations *iop;
+	const struct file_operations *fop;
+	void *op;
+};
+
+/* fs/proc/internal.h: struct proc_inode; the same from 5.10 on */
+struct crctl_proc_inode {
+	struct pid *pid;
+	unsigned int fd;
+	void *op;
+	void *pde;
+	void *sysctl;
+	void *sysctl_entry;
+	struct hlist_node sibling_inodes;
+	const void *ns_ops;
+	struct inode vfs_inode;
+};
+
+static inline struct pid *crctl_proc_pid(const struct inode *inode)
+{
+	return container_of(inode, struct crctl_proc_inode, vfs_inode)->pid;
+}
+
+#endif /* CRCTL_COMPAT_PROC_H */
