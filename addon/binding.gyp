@@ -35,7 +35,7 @@
           "target_name": "crctl-executor",
           "type": "executable",
           "sources": ["<!@(ls executor/*.c)"],
-          "include_dirs": ["../kmod"],
+          "defines": ["_GNU_SOURCE", "_FILE_OFFSET_BITS=64"],
           "cflags!": ["-fPIC", "-pthread"],
           "cflags": ["-std=gnu11", "-Wall", "-Wextra", "-O2"],
           "ldflags!": ["-rdynamic", "-pthread"],

@@ -103,6 +103,15 @@ export interface Native {
   killFrozen(pids: readonly number[], tids: readonly number[], timeoutMs: number): number[];
   seccompFilters(tid: number): { flags: number; insns: Uint8Array }[];
 
+  // restore.cc
+  xfeatures(): bigint;
+  pidsInUse(pids: readonly number[]): number[];
+  processGroup(): number;
+  startExecutor(path: string, fds: readonly number[]): { pid: number; status: number };
+  readStatus(fd: number, timeoutMs: number): string | undefined;
+  waitChild(pid: number): number;
+  passSignals(pid: number, sameGroup: boolean): void;
+
   // signals.cc
   watchSignals(): void;
   caughtSignal(): number;

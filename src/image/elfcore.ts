@@ -112,6 +112,8 @@ interface Records {
 export class CoreHead {
   readonly where: string;
   readonly notes: readonly Note[];
+  /** all notes as they are in the file */
+  readonly noteBytes: Uint8Array;
   /** bytes before the page data */
   readonly headBytes: number;
   readonly loadCount: number;
@@ -128,7 +130,8 @@ export class CoreHead {
     if (bytes.length < this.headBytes) throw damaged(where, "it ends within its headers");
     this.view = viewOf(bytes);
     this.loadCount = headers.phdrCount - 1;
-    this.notes = this.readNotes(bytes.subarray(headers.notesOffset, this.headBytes));
+    this.noteBytes = bytes.subarray(headers.notesOffset, this.headBytes);
+    this.notes = this.readNotes(this.noteBytes);
     ({ fileBytes: this.fileBytes, pageBytes: this.pageBytes } = this.checkLoads());
   }
 

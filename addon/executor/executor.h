@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The executor of restore plans. It runs in one thread, allocates nothing
+ * after its start, and its children are plain forks of it until they execute
+ * their images.
+ */
+#ifndef CRCTL_EXECUTOR_H
+#define CRCTL_EXECUTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "plan.h"
+
+#define NO_OP	0xffffffffu
+
+/* Why something failed: `what` says what was tried. */
+struct error {
+	int err;		/* errno */
+	const char *what;	/* a constant */
+};
+
+/* Fills in the error; returns -1, so that it ends a function. */
+int failed(struct error *error, int err, const char *what);
+
+/*
+ * Memory that the executor and all its children share. Children are forks of
+ * this very program, so a pointer to a constant means the same in all of them.
+ */
+struct failure {
+	pid_t pid;
+	uint32_t stage;		/* enum plan_stage, or STAGE_* below */
+	uint32_t op;
+	struct error error;
+};
+
+struct shared {
+	_Atomic uint32_t done;		/* barriers passed: stage n is over when done > n */
+	_Atomic uint32_t arrived;	/* processes that reached the barrier in front */
+	_Atomic uint32_t failed;	/* 1: somebody is writing `failure`, 2: it is there */
+	struct failure failure;
+	_Atomic int32_t pids[];		/* by process index; 0: not forked, or reaped */
+};
+
+/* What a failure's stage says beyond enum plan_stage. */
+enum {
+	STAGE_PLAN	= 16,	/* reading and checking the plan */
+	STAGE_CREATE	= 17,	/* creating objects */
+	STAGE_LOAD	= 18,	/* waiting for images to be loaded */
+	STAGE_FINISH	= 19,	/* setting attributes from outside */
+};
+
+struct executor {
+	const uint8_t *bytes;		/* the plan */
+	const struct plan_header *plan;
+	const struct plan_proc *procs;
+	const struct plan_op *ops;
+	const int32_t *pids;		/* sorted */
+	struct shared *shared;
+	uint32_t self;			/* our process index, or PLAN_NO_PROC */
+	pid_t parent_pid;		/* of the executor's own process */
+	int status_fd, image_fd, gate_fd, report_fd;	/* our own ends */
+	bool foreground;		/* we gave the terminal away */
+	char line[512];			/* of the report pipe, not yet complete */
+	size_t line_len;
+};
+
+/* plan.c */
+int plan_load(struct executor *ex, int fd, struct error *error);
+bool plan_names_pid(const struct executor *ex, pid_t pid);
+
+static inline const char *op_data(const struct executor *ex, const struct plan_op *op)
+{
+	return (const char *)ex->bytes + op->data_off;
+}
+
+static inline int slot_fd(const struct executor *ex, int slot)
+{
+	return (int)ex->plan->slot_base + slot;
+}
+
+/* ops.c */
+int run_ops(struct executor *ex, struct plan_range range, uint32_t *op, struct error *error);
+
+/* objects.c, fill.c: PLAN_OP_OPEN to PLAN_OP_OWNER */
+int op_object(struct executor *ex, const struct plan_op *op, struct error *error);
+int fill_from_image(struct executor *ex, const struct plan_op *op, struct error *error);
+int place_slot(struct executor *ex, int fd, int slot, struct error *error);
+int check_identity(int fd, const struct plan_op *op, struct error *error);
+
+/* process.c: PLAN_OP_FORK to PLAN_OP_DUP, PLAN_OP_DIE */
+int op_process(struct executor *ex, const struct plan_op *op, struct error *error);
+
+/* exec.c */
+int op_exec(struct executor *ex, const struct plan_op *op, struct error *error);
+int op_program(struct executor *ex, const struct plan_op *op, struct error *error);
+
+/* attributes.c: PLAN_OP_RLIMITS to PLAN_OP_FOREGROUND */
+int op_attribute(struct executor *ex, const struct plan_op *op, struct error *error);
+void take_foreground_back(struct executor *ex);
+
+/* shared.c */
+int shared_create(struct executor *ex, struct error *error);
+void fail_stage(struct executor *ex, pid_t pid, uint32_t stage, uint32_t op, const struct error *error);
+void barrier_arrive(struct executor *ex, enum plan_stage stage);
+int barrier_await_all(struct executor *ex, enum plan_stage stage);
+bool has_failed(const struct executor *ex);
+
+/* watch.c */
+int watch_tasks(struct executor *ex, uint32_t stage);
+int await_ready(struct executor *ex);
+bool interrupted(void);
+
+/* status.c */
+void status_line(const struct executor *ex, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A line that the module wrote for a task whose image it could not restore. */
+void status_module_error(const struct executor *ex, const char *line);
+void status_failure(const struct executor *ex);
+
+#endif /* CRCTL_EXECUTOR_H */

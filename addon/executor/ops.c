@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Carrying out a run of operations. */
+#include <errno.h>
+
+#include "executor.h"
+
+int failed(struct error *error, int err, const char *what)
+{
+	error->err = err;
+	error->what = what;
+	return -1;
+}
+
+static int run_op(struct executor *ex, const struct plan_op *op, struct error *error)
+{
+	switch ((enum plan_op_type)op->type) {
+	case PLAN_OP_OPEN:
+	case PLAN_OP_REOPEN:
+	case PLAN_OP_SEEK:
+	case PLAN_OP_SETFL:
+	case PLAN_OP_CLOSE:
+	case PLAN_OP_TAKE:
+	case PLAN_OP_PIPE:
+	case PLAN_OP_FIFO_EMPTY:
+	case PLAN_OP_PIPE_SIZE:
+	case PLAN_OP_WRITE:
+	case PLAN_OP_GHOST:
+	case PLAN_OP_MEMFD:
+	case PLAN_OP_SHMEM:
+	case PLAN_OP_FILL:
+	case PLAN_OP_TIMES:
+	case PLAN_OP_SEAL:
+	case PLAN_OP_OWNER:
+		return op_object(ex, op, error);
+	case PLAN_OP_FORK:
+	case PLAN_OP_FORK_SIBLING:
+	case PLAN_OP_FORK_ORPHAN:
+	case PLAN_OP_SUBREAPER:
+	case PLAN_OP_SETSID:
+	case PLAN_OP_SETPGID:
+	case PLAN_OP_REAP:
+	case PLAN_OP_AWAIT_ZOMBIE:
+	case PLAN_OP_CHDIR:
+	case PLAN_OP_CHROOT:
+	case PLAN_OP_UMASK:
+	case PLAN_OP_DUP:
+	case PLAN_OP_DIE:
+		return op_process(ex, op, error);
+	case PLAN_OP_EXEC:
+		return op_exec(ex, op, error);
+	case PLAN_OP_PROGRAM:
+		return op_program(ex, op, error);
+	case PLAN_OP_RLIMITS:
+	case PLAN_OP_SCHED:
+	case PLAN_OP_AFFINITY:
+	case PLAN_OP_IOPRIO:
+	case PLAN_OP_PROCFILE:
+	case PLAN_OP_CGROUP:
+	case PLAN_OP_STOP:
+	case PLAN_OP_FOREGROUND:
+		return op_attribute(ex, op, error);
+	}
+	return failed(error, EPROTO, "an unknown operation");
+}
+
+/* On failure *op is the index of the operation. */
+int run_ops(struct executor *ex, struct plan_range range, uint32_t *op, struct error *error)
+{
+	for (uint32_t i = range.first; i < range.first + range.count; i++) {
+		*op = i;
+		if (run_op(ex, &ex->ops[i], error) < 0)
+			return -1;
+	}
+	*op = NO_OP;
+	return 0;
+}
