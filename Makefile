@@ -80,7 +80,7 @@ test-unit: build ## the tests that need no kernel module, on this machine
 test: setup build kmod-test ## all tests: unit tests here, the rest in the test machine
 	@CRCTL_KO=$$(vagrant/module $(KERNEL)) vagrant/suites unit='$(UNIT)' integration='$(INTEGRATION_VM) -- $(INTEGRATION)'
 
-test-all: ## make test's integration part on every kernel line
+test-all: ## make test on every kernel line
 	@$(foreach kernel,$(KERNELS),$(MAKE) --no-print-directory test KERNEL=$(kernel) &&) true
 
 bench: setup build kmod-test ## benchmarks, in the test machine
