@@ -90,7 +90,7 @@ bench: setup build kmod-test ## benchmarks, in the test machine
 clean: ## remove what was built
 	rm -rf dist build addon/build
 	@! [[ -e kmod/Makefile ]] || find kmod \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' \
-		-o -name '.*.cmd' -o -name Module.symvers -o -name modules.order \) -delete
+		-o -name '.*.cmd' -o -name '.*.o.d' -o -name Module.symvers -o -name modules.order \) -delete
 
 distclean: clean ## and what was downloaded into the tree (not the cache of kernels)
 	rm -rf node_modules
