@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef REFUSED_H
+#define REFUSED_H
+
+struct refused_kind {
+	const char *name;
+	void (*set_up)(void);
+	void (*verify)(void);	/* NULL: that it still runs says all */
+};
+
+/* In tasks.c; ends with an entry without a name. */
+extern const struct refused_kind refused_tasks[];
+
+#endif

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The part of refused.c that is about properties of tasks. */
+#include "refused.h"
+#include "test.h"
+
+#include <asm/ldt.h>
+#include <linux/sched.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/io.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+static pid_t helper;
+
+static void end_helper(void)
+{
+	test_finish(helper);
+}
+
+static void local_descriptors(void)
+{
+	struct user_desc segment = { .entry_number = 0, .limit = 0xfffff, .seg_32bit = 1, .limit_in_pages = 1, .useable = 1 };
+
+	TRY(syscall(SYS_modify_ldt, 1, &segment, sizeof(segment)));
+}
+
+static void protection_key(void)
+{
+	int key = TRY(pkey_alloc(0, 0));
+	void *area = TRY(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+
+	TRY(pkey_mprotect(area, PAGE, PROT_READ, key));
+}
+
+static void memory_policy(void)
+{
+	unsigned long node = 1;
+
+	TRY(syscall(SYS_set_mempolicy, 2, &node, 8));	/* MPOL_BIND to node 0 */
+}
+
+static void area_policy(void)
+{
+	unsigned long node = 1;
+	void *area = TRY(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+
+	TRY(syscall(SYS_mbind, area, PAGE, 2, &node, 8, 0));
+}
+
+static void io_ports(void) { TRY(ioperm(0x80, 1, 1)); }
+
+static void syscall_dispatch(void)
+{
+	static char selector;	/* SYSCALL_DISPATCH_FILTER_ALLOW */
+
+	TRY(prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0, 0, &selector));
+}
+
+static void vforking(void *arg)
+{
+	(void)arg;
+	/* Its parent waits in vfork() while it waits to be told; both end well. */
+	pid_t pid = vfork();
+	if (pid == 0) {
+		test_child_ready();
+		test_wait();
+		_exit(0);
+	}
+	test_reap(pid);
+}
+
+static void end_vfork(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", helper, helper);
+	TRY(kill(atoi(proc_read(0, path)), SIGUSR1));
+	test_reap(helper);
+}
+
+static void in_vfork(void) { helper = test_fork(vforking, NULL); }
+
+static int run_cloned(void *arg)
+{
+	*(volatile bool *)arg = true;
+	syscall(SYS_pause);
+	return 0;
+}
+
+static void cloned(void *arg)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+	volatile bool *up = TRY(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	int flags = (intptr_t)arg;
+	int status;
+
+	/* On a stack of its own also where memory is not shared: it is a copy then. */
+	pid_t pid = TRY(clone(run_cloned, stack + sizeof(stack), flags | SIGCHLD, (void *)up));
+	WAIT_FOR(*up);
+	test_child_ready();
+	test_wait();
+	TRY(kill(pid, SIGKILL));
+	SAME(TRY(TEMP_FAILURE_RETRY(waitpid(pid, &status, 0))), pid);
+	SAME(status, SIGKILL);
+}
+
+static void cloned_memory(void) { helper = test_fork(cloned, (void *)CLONE_VM); }
+static void cloned_files(void) { helper = test_fork(cloned, (void *)CLONE_FILES); }
+static void cloned_fs(void) { helper = test_fork(cloned, (void *)CLONE_FS); }
+static void cloned_sighand(void) { helper = test_fork(cloned, (void *)(CLONE_VM | CLONE_SIGHAND)); }
+
+static void unshares(void *arg)
+{
+	TRY(unshare((intptr_t)arg));
+	test_child_ready();
+	test_wait();
+}
+
+static void user_namespace(void) { helper = test_fork(unshares, (void *)CLONE_NEWUSER); }
+static void uts_namespace(void) { helper = test_fork(unshares, (void *)CLONE_NEWUTS); }
+static void net_namespace(void) { helper = test_fork(unshares, (void *)CLONE_NEWNET); }
+static void ipc_namespace(void) { helper = test_fork(unshares, (void *)CLONE_NEWIPC); }
+static void mount_namespace(void) { helper = test_fork(unshares, (void *)CLONE_NEWNS); }
+static void cgroup_namespace(void) { helper = test_fork(unshares, (void *)CLONE_NEWCGROUP); }
+/* These two are for children to be born: the task itself stays where it is. */
+static void pid_namespace_for_children(void) { helper = test_fork(unshares, (void *)CLONE_NEWPID); }
+static void time_namespace_for_children(void) { helper = test_fork(unshares, (void *)CLONE_NEWTIME); }
+
+static void *outlives_leader(void *arg)
+{
+	pid_t leader = getpid();
+
+	WAIT_FOR(proc_state(leader) == 'Z');
+	test_child_ready();
+	test_wait();
+	_exit(0);
+	return arg;
+}
+
+static void ends_as_leader(void *arg)
+{
+	pthread_t thread;
+
+	TRY0(pthread_create(&thread, NULL, outlives_leader, arg));
+	syscall(SYS_exit, 0);
+}
+
+static void leader_ended(void) { helper = test_fork(ends_as_leader, NULL); }
+
+static void is_traced(void *arg)
+{
+	TRY(ptrace(PTRACE_TRACEME, 0, NULL, NULL));
+	test_child_ready();
+	(void)arg;
+	/* A tracee's SIGUSR1 would first stop it for its tracer. */
+	for (;;)
+		pause();
+}
+
+static void traced(void) { helper = test_fork(is_traced, NULL); }
+
+static void end_traced(void)
+{
+	int status;
+
+	TRY(kill(helper, SIGKILL));
+	SAME(TRY(TEMP_FAILURE_RETRY(waitpid(helper, &status, 0))), helper);
+	SAME(status, SIGKILL);
+}
+
+const struct refused_kind refused_tasks[] = {
+	{ "ldt", local_descriptors, NULL }, { "pkey", protection_key, NULL }, { "mempolicy", memory_policy, NULL },
+	{ "mbind", area_policy, NULL }, { "ioperm", io_ports, NULL }, { "syscall-dispatch", syscall_dispatch, NULL },
+	{ "vfork", in_vfork, end_vfork }, { "clone-vm", cloned_memory, end_helper },
+	{ "clone-files", cloned_files, end_helper }, { "clone-fs", cloned_fs, end_helper },
+	{ "clone-sighand", cloned_sighand, end_helper },
+	{ "user-ns", user_namespace, end_helper }, { "uts-ns", uts_namespace, end_helper },
+	{ "net-ns", net_namespace, end_helper }, { "ipc-ns", ipc_namespace, end_helper },
+	{ "mount-ns", mount_namespace, end_helper }, { "cgroup-ns", cgroup_namespace, end_helper },
+	{ "pid-ns-for-children", pid_namespace_for_children, end_helper },
+	{ "time-ns-for-children", time_namespace_for_children, end_helper },
+	{ "leader-ended", leader_ended, end_helper }, { "traced", traced, end_traced }, { NULL, NULL, NULL },
+};
