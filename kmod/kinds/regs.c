@@ -19,8 +19,8 @@
 #include "compat/task.h"
 #include "restore/restore.h"
 
-/* Components of the standard format that are saved: x87, SSE, AVX, AVX-512, PKRU. */
-#define XF_KNOWN	0x2e7ull
+/* Components of the standard format that are saved: x87, SSE, AVX, MPX, AVX-512, PKRU. */
+#define XF_KNOWN	0x2ffull
 
 static struct workqueue_struct *regs_wq;
 
