@@ -8,6 +8,7 @@
 #include <linux/fs_struct.h>
 #include <linux/nsproxy.h>
 
+#include "compat/ipc.h"
 #include "proc/proc.h"
 
 /* Other processes that are named, of each kind. */
@@ -72,11 +73,9 @@ static void check_thread(struct crctl_group *g, struct task_struct *t, struct cr
 	if (t->nsproxy != first->nsproxy)
 		crctl_refuse(n, CRCTL_REFUSE_THREAD, tid, 0, 0,
 			     "a thread in namespaces of its own");
-#ifdef CONFIG_SYSVIPC
-	if (t->sysvsem.undo_list)
+	if (crctl_has_sem_undo(t))
 		crctl_refuse(n, CRCTL_REFUSE_THREAD, tid, 0, 0,
 			     "operations on System V semaphores to be undone at its end (SEM_UNDO)");
-#endif
 #ifdef CONFIG_NUMA
 	if (t->mempolicy)
 		crctl_refuse(n, CRCTL_REFUSE_MEMPOLICY, tid, 0, 0,
