@@ -1,0 +1,117 @@
+/** Running crctl, and what it says. */
+
+import { spawn } from "node:child_process";
+import { expect } from "chai";
+import { CRCTL } from "./paths.js";
+
+export interface Outcome {
+  command: string;
+  status: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface RunOptions {
+  /** run as this user and group */
+  uid?: number;
+  cwd?: string;
+  env?: NodeJS.ProcessEnv;
+  stdin?: string;
+}
+
+/** A dump or restore that hangs must not hang the suite. */
+const TIMEOUT_MS = 100_000;
+
+export function run(file: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, {
+      stdio: ["pipe", "pipe", "pipe"],
+      timeout: TIMEOUT_MS,
+      killSignal: "SIGKILL",
+      ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      env: options.env ?? process.env,
+    });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    child.stdin.on("error", () => {
+      // a command that ends without having read its input
+    });
+    child.stdin.end(options.stdin ?? "");
+    child.on("error", reject);
+    child.on("exit", (status, signal) => {
+      const held = setTimeout(() => {
+        reject(new Error(`${file} ${args.join(" ")} has ended, but somebody holds its output open`));
+      }, 10_000);
+      child.on("close", () => {
+        clearTimeout(held);
+        resolve({ command: [file, ...args].join(" "), status, signal, stdout, stderr });
+      });
+    });
+  });
+}
+
+export function crctl(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  return run(process.execPath, [CRCTL, ...args], options);
+}
+
+export function describeOutcome({ command, status, signal, stdout, stderr }: Outcome): string {
+  return `${command}\n  ended with ${signal ?? status}\n  stdout: ${stdout}\n  stderr: ${stderr}`;
+}
+
+/** It must have worked. */
+export async function must(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  const outcome = await crctl(args, options);
+  if (outcome.status !== 0) throw new Error(describeOutcome(outcome));
+  return outcome;
+}
+
+interface ReportedObject {
+  code?: string;
+  object?: string;
+  why?: string;
+  pid?: number;
+  fd?: number;
+  path?: string;
+  comm?: string;
+  hint?: string;
+}
+
+export interface ReportedError extends ReportedObject {
+  code: string;
+  message: string;
+  exitCode: number;
+  problems?: ReportedObject[];
+}
+
+/**
+ * It must have failed in this way: the exit class and code, one clear message
+ * for people, the same as JSON, and no stack trace in either. Runs it twice.
+ */
+export async function mustFail(
+  code: string,
+  exitCode: number,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<ReportedError> {
+  const plain = await crctl(args, options);
+  expect(plain.status, describeOutcome(plain)).to.equal(exitCode);
+  expect(plain.stderr.trim(), describeOutcome(plain)).to.not.equal("");
+  expect(plain.stdout, describeOutcome(plain)).to.equal("");
+
+  const json = await crctl([...args, "--json"], options);
+  expect(json.status, describeOutcome(json)).to.equal(exitCode);
+  for (const text of [plain.stderr, json.stderr, json.stdout]) {
+    expect(text, "a stack trace is for developers").to.not.match(/^\s+at .*(:\d+:\d+|\(node:)/m);
+    expect(text).to.not.match(/undefined|\[object Object\]/);
+  }
+  const { error } = JSON.parse(json.stdout === "" ? json.stderr : json.stdout) as { error: ReportedError };
+  expect(error.code, describeOutcome(json)).to.equal(code);
+  expect(error.exitCode).to.equal(exitCode);
+  // The sentence is the same for both readers, but for what differs between two runs.
+  expect(plain.stderr).to.include(error.message.split(/[\d]/, 1)[0]);
+  return error;
+}

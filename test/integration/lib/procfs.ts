@@ -1,0 +1,214 @@
+/** A process tree as /proc shows it: everything that must be the same after a restore. */
+
+import { readFileSync, readdirSync, readlinkSync } from "node:fs";
+
+export interface ThreadView {
+  name: string;
+  status: Record<string, string>;
+}
+
+export interface FileView {
+  link: string;
+  info: Record<string, string>;
+}
+
+export interface TaskView {
+  comm: string;
+  state: string;
+  ppid: number;
+  group: number;
+  session: number;
+  exitSignal: number;
+  /** absent for a zombie */
+  live?: {
+    nice: string;
+    policy: string;
+    exe: string;
+    cwd: string;
+    root: string;
+    cmdline: string;
+    environ: string;
+    auxv: string;
+    status: Record<string, string>;
+    settings: Record<string, string>;
+    maps: string[];
+    vmFlags: string[];
+    files: Record<string, FileView>;
+    threads: Record<string, ThreadView>;
+    namespaces: Record<string, string>;
+  };
+}
+
+export type TreeView = Record<string, TaskView>;
+
+/** Lines of /proc/<pid>/status that are state and not history. */
+const STATUS = [
+  "Umask", "Tgid", "NStgid", "Uid", "Gid", "Groups", "Threads", "SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt", "CapInh", "CapPrm",
+  "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Seccomp_filters", "Speculation_Store_Bypass", "Cpus_allowed",
+  "Mems_allowed", "VmLck", "THP_enabled",
+];
+const THREAD_STATUS = [
+  "Uid", "Gid", "Groups", "SigPnd", "SigBlk", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp",
+  "Seccomp_filters", "Cpus_allowed",
+];
+const SETTINGS = ["limits", "oom_score_adj", "coredump_filter", "personality", "timerslack_ns", "timers", "cgroup"];
+
+/** Flags of a mapping that come and go by themselves: soft-dirty, accounted. */
+const VOLATILE_VM_FLAGS = /\b(sd|ac)\b ?/g;
+
+function read(path: string): string {
+  return readFileSync(path, "latin1");
+}
+
+/** proc(5): undefined while the kernel has no such process. */
+function stat(pid: number): { comm: string; fields: string[] } | undefined {
+  let text: string;
+  try {
+    text = read(`/proc/${pid}/stat`);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ESRCH") return undefined;
+    throw error;
+  }
+  const end = text.lastIndexOf(")");
+  return { comm: text.slice(text.indexOf("(") + 1, end), fields: text.slice(end + 2).trim().split(" ") };
+}
+
+/** The state letter, undefined if there is no such process. */
+export function stateOf(pid: number): string | undefined {
+  return stat(pid)?.fields[0];
+}
+
+export function children(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`)
+      .flatMap((tid) => read(`/proc/${pid}/task/${tid}/children`).split(" "))
+      .filter((child) => child !== "")
+      .map(Number);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ESRCH") return [];
+    throw error;
+  }
+}
+
+export function pidsOfTree(root: number): number[] {
+  return [root, ...children(root).flatMap(pidsOfTree)];
+}
+
+function lines(path: string, wanted: readonly string[]): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const line of read(path).split("\n")) {
+    const colon = line.indexOf(":");
+    const name = line.slice(0, colon);
+    if (wanted.includes(name)) found[name] = line.slice(colon + 1).trim();
+  }
+  return found;
+}
+
+/**
+ * Inodes that exist only as long as somebody holds them get new numbers: they
+ * are named by the order in which they are met, which keeps who shares what.
+ */
+class Renaming {
+  readonly #names = new Map<string, string>();
+
+  name(kind: string, inode: string): string {
+    const key = `${kind} ${inode}`;
+    const known = this.#names.get(key) ?? `${kind}#${this.#names.size}`;
+    this.#names.set(key, known);
+    return known;
+  }
+}
+
+function mapsLine(line: string, rename: Renaming): string {
+  const parts = /^(\S+ \S+ \S+) (\S+) (\d+) +(.*)$/.exec(line);
+  if (parts === null) return line;
+  const [, place, device, inode, name = ""] = parts;
+  return / \(deleted\)$/.test(name)
+    ? `${place} ${rename.name("inode", `${device} ${inode}`)} ${name}`
+    : `${place} ${device} ${inode} ${name}`;
+}
+
+function fileView(pid: number, fd: string, rename: Renaming): FileView {
+  const link = readlinkSync(`/proc/${pid}/fd/${fd}`);
+  const info = lines(`/proc/${pid}/fdinfo/${fd}`, ["pos", "flags"]);
+  const pipe = /^pipe:\[(\d+)\]$/.exec(link)?.[1];
+  return { link: pipe === undefined ? link : rename.name("pipe", pipe), info };
+}
+
+function vmFlags(pid: number): string[] {
+  return read(`/proc/${pid}/smaps`)
+    .split("\n")
+    .filter((line) => line.startsWith("VmFlags:"))
+    .map((line) => line.slice(9).replace(VOLATILE_VM_FLAGS, "").trim());
+}
+
+function threadView(pid: number, tid: string): ThreadView {
+  const directory = `/proc/${pid}/task/${tid}`;
+  return { name: read(`${directory}/comm`).trimEnd(), status: lines(`${directory}/status`, THREAD_STATUS) };
+}
+
+function entries<T>(names: readonly string[], value: (name: string) => T): Record<string, T> {
+  return Object.fromEntries(names.map((name) => [name, value(name)]));
+}
+
+function taskView(pid: number, isRoot: boolean, rename: Renaming): TaskView {
+  const found = stat(pid);
+  if (found === undefined) throw new Error(`task ${pid} has gone while it was looked at`);
+  const field = (number: number): string => found.fields[number - 3] ?? "";
+  const state = field(3);
+  const view: TaskView = {
+    comm: found.comm,
+    // running or sleeping is a matter of the moment
+    state: state === "Z" || state === "T" ? state : "alive",
+    // a restored root has whoever restored it, or process 1
+    ppid: isRoot ? 0 : Number(field(4)),
+    group: Number(field(5)),
+    session: Number(field(6)),
+    exitSignal: Number(field(38)),
+  };
+  if (state === "Z") return view;
+  const directory = `/proc/${pid}`;
+  view.live = {
+    nice: field(19),
+    policy: `${field(41)} ${field(40)}`,
+    exe: readlinkSync(`${directory}/exe`),
+    cwd: readlinkSync(`${directory}/cwd`),
+    root: readlinkSync(`${directory}/root`),
+    cmdline: read(`${directory}/cmdline`),
+    environ: read(`${directory}/environ`),
+    auxv: readFileSync(`${directory}/auxv`).toString("hex"),
+    status: lines(`${directory}/status`, STATUS),
+    settings: entries(SETTINGS, (name) => read(`${directory}/${name}`)),
+    maps: read(`${directory}/maps`).trimEnd().split("\n").map((line) => mapsLine(line, rename)),
+    vmFlags: vmFlags(pid),
+    files: entries(readdirSync(`${directory}/fd`), (fd) => fileView(pid, fd, rename)),
+    threads: entries(readdirSync(`${directory}/task`), (tid) => threadView(pid, tid)),
+    namespaces: entries(readdirSync(`${directory}/ns`), (name) => readlinkSync(`${directory}/ns/${name}`)),
+  };
+  return view;
+}
+
+export function viewTree(root: number): TreeView {
+  const rename = new Renaming();
+  const view: TreeView = {};
+  for (const pid of pidsOfTree(root).sort((a, b) => a - b)) view[pid] = taskView(pid, pid === root, rename);
+  return view;
+}
+
+/** What differs, one line each: "1234.live.status.SigBlk: 0 -> 1". */
+export function differences(before: unknown, after: unknown, path = ""): string[] {
+  if (before === after) return [];
+  if (typeof before !== "object" || typeof after !== "object" || before === null || after === null) {
+    return [`${path}: ${JSON.stringify(before)} -> ${JSON.stringify(after)}`];
+  }
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return [...names].flatMap((name) =>
+    differences(
+      (before as Record<string, unknown>)[name],
+      (after as Record<string, unknown>)[name],
+      path === "" ? name : `${path}.${name}`,
+    ),
+  );
+}

@@ -1,0 +1,196 @@
+/** A test program under way: started, dumped and restored, told to verify. */
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync, readFileSync, writeFileSync, chmodSync } from "node:fs";
+import path from "node:path";
+import { describeOutcome, must, type Outcome } from "./crctl.js";
+import { remember } from "./leftovers.js";
+import { PROGRAMS, newDirectory } from "./paths.js";
+import { differences, pidsOfTree, stateOf, viewTree, type TreeView } from "./procfs.js";
+import { until } from "./wait.js";
+
+/** Small, so that what a test fails on is its own. */
+const ENVIRONMENT = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8", HOME: "/root" };
+
+export interface StartOptions {
+  directory?: string;
+  cwd?: string;
+  env?: NodeJS.ProcessEnv;
+}
+
+/** A tree of processes that a test has started, whatever the program. */
+export class Tree {
+  readonly pid: number;
+  readonly directory: string;
+  /** what was done to it, for whoever reads the failure */
+  readonly journal: string[] = [];
+  #images = 0;
+  #awayAtLeastNs = 0n;
+  #awayAtMostNs = 0n;
+
+  protected constructor(pid: number, directory: string) {
+    this.pid = pid;
+    this.directory = directory;
+    remember(pid);
+  }
+
+  /** As a session leader with nothing to do with the terminal, input from nowhere, output in a file. */
+  protected static async spawn(file: string, args: readonly string[], directory: string, options: StartOptions): Promise<number> {
+    const log = openSync(path.join(directory, "log"), "a", 0o666);
+    const child = spawn(file, args, {
+      detached: true,
+      stdio: ["ignore", log, log],
+      cwd: options.cwd ?? directory,
+      env: options.env ?? ENVIRONMENT,
+    });
+    closeSync(log);
+    await once(child, "spawn");
+    if (child.pid === undefined) throw new Error(`${file} has no process id`);
+    return child.pid;
+  }
+
+  static async command(file: string, args: readonly string[], options: StartOptions = {}): Promise<Tree> {
+    const directory = options.directory ?? newDirectory();
+    return new Tree(await Tree.spawn(file, args, directory, options), directory);
+  }
+
+  path(name: string): string {
+    return path.join(this.directory, name);
+  }
+
+  log(): string {
+    return readFileSync(this.path("log"), "utf8");
+  }
+
+  newImage(): string {
+    return this.path(`image-${++this.#images}`);
+  }
+
+  get downtime(): { atLeastNs: bigint; atMostNs: bigint } {
+    return { atLeastNs: this.#awayAtLeastNs, atMostNs: this.#awayAtMostNs };
+  }
+
+  forgetDowntime(): void {
+    this.#awayAtLeastNs = this.#awayAtMostNs = 0n;
+  }
+
+  async dump(image: string, args: readonly string[] = []): Promise<Outcome> {
+    return this.#note(await must(["dump", "-t", String(this.pid), "-D", image, ...args]));
+  }
+
+  async restore(image: string, args: readonly string[] = []): Promise<Outcome> {
+    const outcome = this.#note(await must(["restore", "-D", image, "-d", ...args]));
+    remember(this.pid);
+    return outcome;
+  }
+
+  #note(outcome: Outcome): Outcome {
+    this.journal.push(describeOutcome(outcome));
+    return outcome;
+  }
+
+  async gone(pids: readonly number[]): Promise<void> {
+    await until(`${pids.join(" ")} to be gone`, () => pids.every((pid) => stateOf(pid) === undefined));
+  }
+
+  /** Dumps it, which must end it, restores it, and compares: as /proc shows it, nothing may have changed. */
+  async cycle(args: { dump?: readonly string[]; restore?: readonly string[] } = {}): Promise<void> {
+    const image = this.newImage();
+    const before = viewTree(this.pid);
+    const pids = pidsOfTree(this.pid);
+    const begin = process.hrtime.bigint();
+    await this.dump(image, args.dump);
+    const away = process.hrtime.bigint();
+    await this.gone(pids);
+    const restoring = process.hrtime.bigint();
+    await this.restore(image, args.restore);
+    this.#awayAtLeastNs += restoring - away;
+    this.#awayAtMostNs += process.hrtime.bigint() - begin;
+    await this.mustLookLike(before);
+  }
+
+  /** A restored task may still be on its way back into the call it was in, so it may take a moment. */
+  async mustLookLike(before: TreeView): Promise<void> {
+    let changes: string[] = [];
+    await until(
+      () => `nothing to have changed, but:\n${changes.slice(0, 40).join("\n")}`,
+      () => {
+        changes = differences(before, viewTree(this.pid));
+        return changes.length === 0;
+      },
+      5_000,
+    );
+  }
+}
+
+/** One of test/programs, which reports through its status file. */
+export class Program extends Tree {
+  readonly #status: string;
+  #round = 1;
+
+  private constructor(pid: number, directory: string) {
+    super(pid, directory);
+    this.#status = path.join(directory, "status");
+  }
+
+  static async start(name: string, args: readonly string[] = [], options: StartOptions = {}): Promise<Program> {
+    const directory = options.directory ?? newDirectory();
+    const status = path.join(directory, "status");
+    writeFileSync(status, "");
+    // programs that have become another user report too
+    chmodSync(status, 0o666);
+    const pid = await Tree.spawn(path.join(PROGRAMS, name), ["--status", status, ...args], directory, options);
+    const program = new Program(pid, directory);
+    await program.ready();
+    return program;
+  }
+
+  status(): string {
+    return readFileSync(this.#status, "utf8");
+  }
+
+  async #line(wanted: string): Promise<void> {
+    await until(
+      () => `"${wanted}"; the program said:\n${this.status()}`,
+      () => {
+        const lines = this.status().split("\n");
+        if (lines.includes(wanted)) return true;
+        const failure = lines.find((line) => line.startsWith("FAIL"));
+        if (failure !== undefined) throw new Error(failure);
+        const state = stateOf(this.pid);
+        // the line may have come between the two looks
+        if ((state === undefined || state === "Z") && !this.status().split("\n").includes(wanted)) {
+          throw new Error(`the program ended (state ${state ?? "gone"}) without "${wanted}":\n${this.status()}${this.log()}`);
+        }
+        return false;
+      },
+    );
+  }
+
+  async ready(): Promise<void> {
+    await this.#line(`ready ${this.#round}`);
+    this.forgetDowntime();
+  }
+
+  #tell(signal: NodeJS.Signals): void {
+    const { atLeastNs, atMostNs } = this.downtime;
+    writeFileSync(`${this.#status}.downtime`, `${atLeastNs} ${atMostNs}\n`);
+    process.kill(this.pid, signal);
+  }
+
+  /** Have it verify its state, and set up anew. */
+  async verify(): Promise<void> {
+    this.#tell("SIGUSR1");
+    await this.#line(`PASS ${this.#round}`);
+    this.#round++;
+    await this.ready();
+  }
+
+  /** Have it verify its state, and end. */
+  async finish(): Promise<void> {
+    this.#tell("SIGUSR2");
+    await this.#line(`PASS ${this.#round}`);
+    await this.gone([this.pid]);
+  }
+}
