@@ -22,8 +22,6 @@
 /* Components of the standard format that are saved: x87, SSE, AVX, MPX, AVX-512, PKRU. */
 #define XF_KNOWN	0x2ffull
 
-static struct workqueue_struct *regs_wq;
-
 static const struct user_regset *find_regset(unsigned int note_type)
 {
 	const struct user_regset_view *view = task_user_regset_view(current);
@@ -177,7 +175,7 @@ int crctl_regs_restore(struct crctl_restore *r, u32 idx)
 	job.xstate_buf = xstate;
 	init_completion(&job.done);
 	INIT_WORK_ONSTACK(&job.work, set_regs);
-	queue_work(regs_wq, &job.work);
+	queue_work(crctl_wq, &job.work);
 	wait_for_completion(&job.done);
 	flush_work(&job.work);	/* the worker has left our text and stack */
 	destroy_work_on_stack(&job.work);
@@ -199,17 +197,4 @@ out:
 	kfree(gen);
 	kvfree(xstate);
 	return ret;
-}
-
-int crctl_regs_init(void)
-{
-	regs_wq = alloc_workqueue("crctl_regs", WQ_UNBOUND, 0);
-	return regs_wq ? 0 : -ENOMEM;
-}
-
-void crctl_regs_exit(void)
-{
-	if (regs_wq)
-		destroy_workqueue(regs_wq);
-	regs_wq = NULL;
 }

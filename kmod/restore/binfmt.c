@@ -13,6 +13,7 @@
 #include <linux/elf.h>
 #include <linux/file.h>
 #include <linux/sched/task_stack.h>
+#include <linux/workqueue.h>
 #include <asm/elf.h>
 
 #include "restore/load.h"
@@ -20,6 +21,8 @@
 /* What a restored process is to the rest of the kernel: an ordinary ELF program. */
 static struct linux_binfmt *elf_format;
 static bool registered;
+
+struct workqueue_struct *crctl_wq;
 
 static int enter(struct linux_binprm *bprm, struct crctl_restore *r)
 {
@@ -83,10 +86,11 @@ int crctl_restore_init(void)
 		return -EINVAL;
 	}
 	ret = crctl_load_init();
-	if (!ret)
-		ret = crctl_regs_init();
 	if (ret)
 		return ret;
+	crctl_wq = alloc_workqueue("crctl", WQ_UNBOUND, 0);
+	if (!crctl_wq)
+		return -ENOMEM;
 	/* at the tail: whatever else knows a file comes first */
 	register_binfmt(&crctl_format);
 	registered = true;
@@ -97,5 +101,6 @@ void crctl_restore_exit(void)
 {
 	if (registered)
 		unregister_binfmt(&crctl_format);
-	crctl_regs_exit();
+	if (crctl_wq)
+		destroy_workqueue(crctl_wq);
 }

@@ -2,12 +2,15 @@
 /*
  * Filling private memory from the image: fault in a batch of pages, then read
  * from the file right into them. One copy, no system call and no bounce buffer;
- * write protection of the mapping does not matter (relro, PROT_NONE).
+ * write protection of the mapping does not matter (relro, PROT_NONE). All CPUs
+ * take part: faults and reads of one address space scale, under a shared lock.
  */
 #include <linux/bvec.h>
+#include <linux/cpumask.h>
 #include <linux/fs.h>
 #include <linux/huge_mm.h>
 #include <linux/uio.h>
+#include <linux/workqueue.h>
 
 #include "compat/files.h"
 #include "compat/mm.h"
@@ -15,22 +18,87 @@
 
 /* One huge page's worth: batches end at its bounds. */
 #define BATCH		(HPAGE_PMD_SIZE / PAGE_SIZE)
+#define MAX_HELPERS	15u
+/* Below this, waking helpers costs more than they save. */
+#define PARALLEL_BYTES	(4u << 20)
+
+struct piece {
+	u64 addr, len;
+	loff_t pos;
+	struct file *file;
+};
+
+struct fill {
+	struct crctl_restore *r;
+	struct mm_struct *mm;
+	struct task_struct *task;
+	bool dump;
+	bool whole;			/* this pass: whole huge pages, or all the rest */
+	u32 nr_extents;
+
+	spinlock_t lock;		/* the cursor and error */
+	u32 idx;			/* extent to take from */
+	u64 done;			/* bytes of it that are taken */
+	int error;
+	u64 error_addr;
+};
+
+struct helper {
+	struct work_struct work;
+	struct fill *f;
+};
 
 struct batch {
 	struct page *pages[BATCH];
 	struct bio_vec bvecs[BATCH];
 };
 
-/*
- * Whole huge pages may come in one fault; a part of one must not, or memory
- * that the program gave back would be there again.
- */
-static void allow_huge(struct mm_struct *mm, bool allow)
+static void get_extent(const struct fill *f, u32 idx, struct piece *p)
 {
-	if (allow)
-		clear_bit(MMF_DISABLE_THP, &mm->flags);
-	else
-		set_bit(MMF_DISABLE_THP, &mm->flags);
+	struct crctl_restore *r = f->r;
+
+	if (f->dump) {
+		const Elf64_Phdr *ph = &r->phdrs[idx + 1];
+
+		p->addr = ph->p_vaddr;
+		p->len = ph->p_filesz;
+		p->pos = ph->p_offset;
+		p->file = r->image;
+	} else {
+		struct crctl_extent e;
+
+		crctl_rec(&r->img.extent, idx, &e, sizeof(e));
+		p->addr = e.vaddr;
+		p->len = e.len;
+		p->pos = e.offset;
+		p->file = r->extent_files[idx];
+	}
+}
+
+/* Take the next batch of this pass. */
+static bool take(struct fill *f, struct piece *p)
+{
+	bool found = false;
+
+	spin_lock(&f->lock);
+	while (!found && !f->error && f->idx < f->nr_extents) {
+		u64 room, left;
+
+		get_extent(f, f->idx, p);
+		left = p->len - f->done;
+		p->addr += f->done;
+		p->pos += f->done;
+		room = HPAGE_PMD_SIZE - (p->addr & (HPAGE_PMD_SIZE - 1));
+		p->len = min(room, left);
+		f->done += p->len;
+		if (p->len == left) {
+			f->idx++;
+			f->done = 0;
+		}
+		found = (p->len == HPAGE_PMD_SIZE) == f->whole;
+	}
+	spin_unlock(&f->lock);
+	return found;
 }
 
 static unsigned int to_bvecs(struct batch *b, unsigned int nr)
@@ -70,65 +138,116 @@ static int read_pages(struct batch *b, unsigned int nr, struct file *file, loff_
 	return 0;
 }
 
-static int fill(struct batch *b, struct file *file, u64 addr, u64 len, loff_t pos)
+static int fill_piece(struct fill *f, struct batch *b, struct piece *p)
 {
-	struct mm_struct *mm = current->mm;
-
-	while (len) {
-		u64 room = HPAGE_PMD_SIZE - (addr & (HPAGE_PMD_SIZE - 1));
-		unsigned int want = min(room, len) / PAGE_SIZE;
+	while (p->len) {
 		long nr, i;
 		int ret;
 
-		allow_huge(mm, want == BATCH);
-		mmap_read_lock(mm);
-		nr = crctl_get_pages(mm, addr, want, FOLL_WRITE | FOLL_FORCE, b->pages);
-		mmap_read_unlock(mm);
+		mmap_read_lock(f->mm);
+		nr = crctl_get_pages(f->mm, p->addr, p->len / PAGE_SIZE,
+				     FOLL_WRITE | FOLL_FORCE, b->pages);
+		mmap_read_unlock(f->mm);
 		if (nr <= 0)
 			return nr ?: -EFAULT;
-		ret = read_pages(b, nr, file, pos);
+		ret = read_pages(b, nr, p->file, p->pos);
 		for (i = 0; i < nr; i++)
 			put_page(b->pages[i]);
 		if (ret)
 			return ret;
-		addr += nr * PAGE_SIZE;
-		pos += nr * PAGE_SIZE;
-		len -= nr * PAGE_SIZE;
-		if (fatal_signal_pending(current))
+		p->addr += nr * PAGE_SIZE;
+		p->pos += nr * PAGE_SIZE;
+		p->len -= nr * PAGE_SIZE;
+		if (fatal_signal_pending(f->task))
 			return -EINTR;
 		cond_resched();
 	}
 	return 0;
 }
 
+static void run(struct fill *f)
+{
+	struct batch *b = kvmalloc(sizeof(*b), GFP_KERNEL);
+	struct piece p = { };
+	int ret = b ? 0 : -ENOMEM;
+
+	while (!ret && take(f, &p))
+		ret = fill_piece(f, b, &p);
+	kvfree(b);
+	if (!ret)
+		return;
+	spin_lock(&f->lock);
+	if (!f->error) {
+		f->error = ret;
+		f->error_addr = p.addr;
+	}
+	spin_unlock(&f->lock);
+}
+
+static void help(struct work_struct *work)
+{
+	run(container_of(work, struct helper, work)->f);
+}
+
+static int fill_pass(struct fill *f, bool whole, unsigned int nr_helpers)
+{
+	struct helper *helpers = NULL;
+	unsigned int i;
+
+	f->idx = 0;
+	f->done = 0;
+	f->whole = whole;
+	/*
+	 * Whole huge pages may come in one fault; a part of one must not, or
+	 * memory that the program gave back would be there again.
+	 */
+	if (whole)
+		clear_bit(MMF_DISABLE_THP, &f->mm->flags);
+	else
+		set_bit(MMF_DISABLE_THP, &f->mm->flags);
+	if (nr_helpers)
+		helpers = kcalloc(nr_helpers, sizeof(*helpers), GFP_KERNEL);
+	if (!helpers)
+		nr_helpers = 0;
+	for (i = 0; i < nr_helpers; i++) {
+		helpers[i].f = f;
+		INIT_WORK(&helpers[i].work, help);
+		queue_work(crctl_wq, &helpers[i].work);
+	}
+	run(f);
+	for (i = 0; i < nr_helpers; i++)
+		flush_work(&helpers[i].work);
+	kfree(helpers);
+	return f->error;
+}
+
 int crctl_pages_fill(struct crctl_restore *r)
 {
-	bool dump = r->img.info.kind == CRCTL_IMAGE_DUMP;
-	u32 nr = dump ? r->phnum - 1 : r->img.extent.count, i;
-	struct crctl_extent e;
-	struct batch *b;
-	int ret = 0;
+	struct fill f = {
+		.r = r,
+		.mm = current->mm,
+		.task = current,
+		.dump = r->img.info.kind == CRCTL_IMAGE_DUMP,
+	};
+	unsigned int nr_helpers = 0;
+	struct piece p;
+	u64 total = 0;
+	int ret;
+	u32 i;
 
-	b = kvmalloc(sizeof(*b), GFP_KERNEL_ACCOUNT);
-	if (!b)
-		return crctl_restore_fail(r, -ENOMEM, "pages", 0, "no memory");
-	for (i = 0; i < nr && !ret; i++) {
-		struct file *file = r->image;
-
-		if (dump) {
-			e.vaddr = r->phdrs[i + 1].p_vaddr;
-			e.len = r->phdrs[i + 1].p_filesz;
-			e.offset = r->phdrs[i + 1].p_offset;
-		} else {
-			crctl_rec(&r->img.extent, i, &e, sizeof(e));
-			file = r->extent_files[i];
-		}
-		ret = fill(b, file, e.vaddr, e.len, e.offset);
-		if (ret)
-			crctl_restore_fail(r, ret, "pages", e.vaddr,
-					   "cannot fill %llu bytes", e.len);
+	spin_lock_init(&f.lock);
+	f.nr_extents = f.dump ? r->phnum - 1 : r->img.extent.count;
+	for (i = 0; i < f.nr_extents; i++) {
+		get_extent(&f, i, &p);
+		total += p.len;
 	}
-	allow_huge(current->mm, true);
-	kvfree(b);
+	if (total >= PARALLEL_BYTES)
+		nr_helpers = min(num_online_cpus() - 1, MAX_HELPERS);
+	ret = fill_pass(&f, true, nr_helpers);
+	if (!ret)
+		ret = fill_pass(&f, false, nr_helpers);
+	clear_bit(MMF_DISABLE_THP, &f.mm->flags);
+	if (ret)
+		crctl_restore_fail(r, ret, "pages", f.error_addr, "cannot fill memory");
 	return ret;
 }

@@ -55,6 +55,9 @@ struct crctl_restore {
 	unsigned long scratch;		/* user page for system calls' arguments */
 };
 
+/* Helpers of tasks that are being restored; they only ever wait for it to finish. */
+extern struct workqueue_struct *crctl_wq;
+
 void crctl_restore_put(struct crctl_restore *r);
 
 /*
@@ -102,8 +105,6 @@ int crctl_timers_restore(struct crctl_restore *r);
 int crctl_timers_arm(struct crctl_restore *r);
 int crctl_creds_restore(struct crctl_restore *r, u32 idx);
 int crctl_seccomp_restore(struct crctl_restore *r, u32 idx);
-int crctl_regs_init(void);
-void crctl_regs_exit(void);
 /* The xstate features that are saved: what the CPU has and we know. */
 u64 crctl_xfeatures(void);
 
