@@ -80,7 +80,7 @@ static int write_all(int fd, const char *data, size_t len)
 }
 
 /* A descriptor for reading and nothing that is open for writing: exec would say ETXTBSY. */
-static int manifest_fd(const char *data, size_t len, struct error *error)
+static int manifest_fd(const struct executor *ex, const char *data, size_t len, struct error *error)
 {
 	int rw = open_manifest_file();
 	char path[40];
@@ -93,8 +93,8 @@ static int manifest_fd(const char *data, size_t len, struct error *error)
 		close(rw);
 		return -1;
 	}
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", rw);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "self/fd/%d", rw);
+	fd = openat(ex->proc_fd, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		failed(error, errno, "opening the exec manifest");
 	close(rw);
@@ -117,7 +117,7 @@ int op_exec(struct executor *ex, const struct plan_op *op, struct error *error)
 {
 	char *argv[] = { "crctl", NULL };
 	char *envp[] = { NULL };
-	int fd = manifest_fd(op_data(ex, op), op->data_len, error);
+	int fd = manifest_fd(ex, op_data(ex, op), op->data_len, error);
 
 	if (fd < 0)
 		return -1;

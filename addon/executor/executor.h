@@ -62,6 +62,7 @@ struct executor {
 	uint32_t self;			/* our process index, or PLAN_NO_PROC */
 	pid_t parent_pid;		/* of the executor's own process */
 	int status_fd, image_fd, gate_fd, report_fd;	/* our own ends */
+	int proc_fd;			/* /proc: a task that has changed its root does not see it */
 	bool foreground;		/* we gave the terminal away */
 	char line[512];			/* of the report pipe, not yet complete */
 	size_t line_len;

@@ -104,6 +104,7 @@ static int prepare(struct executor *ex, struct error *error)
 {
 	sigset_t all;
 	pid_t controller = getppid();
+	int proc;
 
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
@@ -128,6 +129,12 @@ static int prepare(struct executor *ex, struct error *error)
 		return -1;
 	ex->status_fd = own_fd(ex, PLAN_FD_STATUS, 1, error);
 	if (ex->status_fd < 0)
+		return -1;
+	proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (proc < 0)
+		return failed(error, errno, "opening /proc");
+	ex->proc_fd = own_fd(ex, proc, 4, error);
+	if (ex->proc_fd < 0)
 		return -1;
 	return open_gate(ex, error);
 }

@@ -30,7 +30,7 @@
 
 #define PLAN_MAX_PROCS	4194304u	/* as PID_MAX_LIMIT */
 #define PLAN_MAX_SLOTS	1048576u
-#define PLAN_OWN_SLOTS	4u	/* numbers behind the slots that the executor uses itself */
+#define PLAN_OWN_SLOTS	5u	/* numbers behind the slots that the executor uses itself */
 #define PLAN_LOW_FREE	16u	/* numbers below slot_base, behind the inherited ones, for passing use */
 
 /* Descriptors that the controller hands over. Inherited ones follow. */

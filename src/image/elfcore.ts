@@ -144,6 +144,16 @@ export class CoreHead {
     };
   }
 
+  *loads(): Generator<Load> {
+    for (let i = 0; i < this.loadCount; i++) yield this.load(i);
+  }
+
+  /** The program headers of all page segments as they are in the file. */
+  loadHeaders(): DataView {
+    const at = EHDR_SIZE + SHDR_SIZE + PHDR_SIZE;
+    return new DataView(this.view.buffer, this.view.byteOffset + at, this.loadCount * PHDR_SIZE);
+  }
+
   get info(): layout.ImageInfoRecord {
     return this.one(layout.NT.IMAGE, layout.ImageInfo);
   }

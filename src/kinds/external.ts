@@ -1,6 +1,8 @@
 /** What lies outside of the tree and must be handed over at restore: terminals, and pipes and sockets that lead out. */
 
 import type { ExternalFile } from "../image/schema.js";
+import type { RestoreHalf } from "../restore/context.js";
+import { OP } from "../restore/plan.js";
 import { isPipeLink } from "./pipe.js";
 import { S_IFCHR, S_IFIFO, S_IFSOCK, baseOf, isType, splitDevice, type DumpContext, type DumpHalf, type Found } from "./types.js";
 
@@ -35,4 +37,21 @@ export const externalDump: DumpHalf = {
     const standard = context.standard(found.stat);
     return { ...baseOf(found), kind: "external", ...what, path: found.link, ...(standard === undefined ? {} : { standard }) };
   },
+};
+
+// ---- restore ----
+
+export const externalRestore: RestoreHalf<ExternalFile> = (files, context) => {
+  // descriptions of one object that the caller hands over once are one description then
+  const slots = new Map<number, number>();
+  for (const file of files) {
+    const descriptor = context.inherited(file);
+    if (descriptor === undefined) continue;
+    let slot = slots.get(descriptor);
+    if (slot === undefined) {
+      slots.set(descriptor, (slot = context.slot()));
+      context.create({ type: OP.TAKE, slot, arg: descriptor, subject: context.subject(file) });
+    }
+    context.place(file, slot);
+  }
 };

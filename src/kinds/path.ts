@@ -2,6 +2,8 @@
 
 import type { PathFile } from "../image/schema.js";
 import { O_PATH } from "../proc/fdinfo.js";
+import type { RestoreHalf } from "../restore/context.js";
+import { openNamed } from "./open.js";
 import { baseOf, type DumpHalf } from "./types.js";
 
 // ---- dump ----
@@ -14,4 +16,13 @@ export const pathDump: DumpHalf = {
     const identity = context.identity(found, { followLinks: false });
     return identity === undefined ? undefined : { ...baseOf(found), kind: "path", identity };
   },
+};
+
+// ---- restore ----
+
+export const pathRestore: RestoreHalf<PathFile> = (files, context) => {
+  for (const file of files) {
+    const stat = context.examine(file.identity, context.subject(file), { anyContents: true });
+    if (stat !== undefined) openNamed(file, file.identity, stat, context);
+  }
 };

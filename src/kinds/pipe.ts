@@ -4,8 +4,13 @@ import { closeSync, constants, openSync } from "node:fs";
 
 import type { Pipe, PipeFile } from "../image/schema.js";
 import { native } from "../native.js";
-import { O_ACCMODE, O_DIRECT, O_WRONLY } from "../proc/fdinfo.js";
+import { O_ACCMODE, O_DIRECT, O_NONBLOCK, O_WRONLY } from "../proc/fdinfo.js";
+import type { RestoreContext, RestoreHalf } from "../restore/context.js";
+import { OP, type Subject } from "../restore/plan.js";
+import { accessMode, openAgain, setOwner, settableFlags } from "./open.js";
 import { baseOf, descriptorOf, inodeKey, sourceOf, type DumpContext, type DumpHalf, type Found } from "./types.js";
+
+const O_RDONLY = 0;
 
 export function isPipeLink(link: string): boolean {
   return link.startsWith("pipe:[");
@@ -63,4 +68,64 @@ function isReader(found: Found): boolean {
 function readEnd(reader: Found | undefined, any: Found): number {
   if (reader !== undefined) return native().duplicateOf(reader.holders[0].pid, reader.holders[0].fd);
   return openSync(sourceOf(any), constants.O_RDONLY | constants.O_NONBLOCK);
+}
+
+// ---- restore ----
+
+export const pipeRestore: RestoreHalf<PipeFile> = (files, context) => {
+  for (const ends of byPipe(files)) {
+    const { pipe } = ends[0];
+    const read = context.slot();
+    const write = context.slot();
+    const subject = context.subject(ends[0]);
+    context.create({ type: OP.PIPE, slot: read, arg: write, subject });
+    fill(pipe, write, subject, context);
+    placeEnds(ends, read, write, context);
+  }
+};
+
+/** Capacity and unread data. The descriptor must not block: data that do not fit are an error. */
+export function fill(pipe: Pipe, write: number, subject: Subject, context: RestoreContext): void {
+  context.create({ type: OP.PIPE_SIZE, slot: write, a: BigInt(pipe.capacity), subject });
+  let packets = false;
+  for (const { data, packet } of pipe.chunks) {
+    // only in packet mode are writes kept apart
+    if (packet !== packets) {
+      packets = packet;
+      context.create({ type: OP.SETFL, slot: write, flags: O_NONBLOCK | (packet ? O_DIRECT : 0), subject });
+    }
+    context.create({ type: OP.WRITE, slot: write, data, subject });
+  }
+}
+
+/** The first description of an end is the end itself, others and those for both directions are opened through it. */
+function placeEnds(ends: readonly [PipeFile, ...PipeFile[]], read: number, write: number, context: RestoreContext): void {
+  const free = new Map([
+    [O_RDONLY, read],
+    [O_WRONLY, write],
+  ]);
+  for (const end of ends) {
+    const slot = free.get(accessMode(end));
+    if (slot === undefined) {
+      openAgain(end, read, context);
+      continue;
+    }
+    free.delete(accessMode(end));
+    context.create({ type: OP.SETFL, slot, flags: settableFlags(end), subject: context.subject(end) });
+    context.place(end, slot);
+    setOwner(end, slot, context);
+  }
+  // an end that nobody holds any more
+  for (const slot of free.values()) context.scratch(slot);
+}
+
+/** Descriptions that lead to the same pipe. */
+export function byPipe<F extends { pipe: Pipe }>(files: readonly F[]): [F, ...F[]][] {
+  const pipes = new Map<bigint, [F, ...F[]]>();
+  for (const file of files) {
+    const ends = pipes.get(file.pipe.ino);
+    if (ends === undefined) pipes.set(file.pipe.ino, [file]);
+    else ends.push(file);
+  }
+  return [...pipes.values()];
 }

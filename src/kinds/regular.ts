@@ -1,7 +1,9 @@
 /** Regular files: by name, or with their contents if no name leads to them any more. */
 
 import type { RegularFile } from "../image/schema.js";
+import type { RestoreHalf } from "../restore/context.js";
 import { NAMING_PROBLEMS, makeIdentity, nameOf } from "./identity.js";
+import { openAgain, openNamed, seek } from "./open.js";
 import { S_IFREG, baseOf, descriptorOf, isType, sourceOf, type DumpHalf } from "./types.js";
 
 // ---- dump ----
@@ -39,4 +41,24 @@ export const regularDump: DumpHalf = {
         return undefined;
     }
   },
+};
+
+// ---- restore ----
+
+export const regularRestore: RestoreHalf<RegularFile> = (files, context) => {
+  for (const file of files) {
+    const { identity, data, ghost } = file;
+    const subject = context.subject(file);
+    if (identity.deleted) {
+      if (data === undefined || ghost === undefined) {
+        context.refuse({ ...subject, code: "E_IMAGE_DAMAGED", why: "the image lacks the contents of a deleted file" });
+        continue;
+      }
+      const slot = openAgain(file, context.ghost(ghost, identity, data, subject), context);
+      seek(file, slot, context);
+      continue;
+    }
+    const stat = context.examine(identity, subject, { neededSize: file.position });
+    if (stat !== undefined) seek(file, openNamed(file, identity, stat, context), context);
+  }
 };

@@ -1,0 +1,35 @@
+/** The table of restore halves. A kind of the schema without one does not compile. */
+
+import type { OpenFile } from "../image/schema.js";
+import type { RestoreContext, RestoreHalf } from "../restore/context.js";
+import { deviceRestore } from "./device.js";
+import { directoryRestore } from "./directory.js";
+import { externalRestore } from "./external.js";
+import { fifoRestore } from "./fifo.js";
+import { memfdRestore } from "./memfd.js";
+import { pathRestore } from "./path.js";
+import { pipeRestore } from "./pipe.js";
+import { regularRestore } from "./regular.js";
+
+type Kind = OpenFile["kind"];
+type Of<K extends Kind> = Extract<OpenFile, { kind: K }>;
+
+const KINDS: { readonly [K in Kind]: RestoreHalf<Of<K>> } = {
+  regular: regularRestore,
+  directory: directoryRestore,
+  path: pathRestore,
+  device: deviceRestore,
+  pipe: pipeRestore,
+  fifo: fifoRestore,
+  memfd: memfdRestore,
+  external: externalRestore,
+};
+
+export function restoreDescriptions(files: readonly OpenFile[], context: RestoreContext): void {
+  for (const kind of Object.keys(KINDS) as Kind[]) restoreKind(kind, files, context);
+}
+
+function restoreKind<K extends Kind>(kind: K, files: readonly OpenFile[], context: RestoreContext): void {
+  const own = files.filter((file): file is Of<K> => file.kind === kind);
+  if (own.length > 0) KINDS[kind](own, context);
+}

@@ -1,0 +1,46 @@
+/** What restore halves of kinds of objects work with: they turn what an image says into operations of the plan. */
+
+import type { Details, ErrorCode } from "../errors.js";
+import type { DataRef, ExternalFile, FileIdentity, OpenFile } from "../image/schema.js";
+import type { StatRecord } from "../native.js";
+import type { Op, Subject } from "./plan.js";
+
+export interface RestoreContext {
+  /** A descriptor of the executor that its children inherit. */
+  slot(): number;
+  /** Something to make before the first fork, in order. */
+  create(op: Op): void;
+  /** A slot that only the making of others needs: closed when all objects are there. */
+  scratch(slot: number): void;
+  /** Something to do when the whole tree is loaded, before it runs. */
+  finish(op: Op): void;
+  /** The description is what `slot` leads to. */
+  place(file: OpenFile, slot: number): void;
+  /** Tells in messages which descriptor an operation is for. */
+  subject(file: OpenFile): Subject;
+  /** Compares the file at the path with what it was; undefined: there is none, or another one, and that has been told. */
+  examine(identity: FileIdentity, about: Details, rules?: FileRules): StatRecord | undefined;
+  /** The slot of a deleted file with its contents, open for reading and writing. */
+  ghost(number: number, identity: FileIdentity, data: DataRef, subject: Subject): number;
+  /** The slot of a memfd with its contents, open for reading and writing. */
+  memfd(memory: number): number;
+  /** What the caller hands over for it. */
+  inherited(file: ExternalFile): number | undefined;
+  refuse(problem: Details & { code: ErrorCode; why: string }): void;
+  note(text: string): void;
+}
+
+/** What of a file matters to its user. */
+export interface FileRules {
+  /** bytes that must be there: a position, the end of a mapping */
+  neededSize?: bigint;
+  /** its contents are part of the restored state: private mappings of programs and libraries */
+  unmodified?: boolean;
+  /** contents may have changed without anybody caring */
+  anyContents?: boolean;
+  /** device numbers instead of an inode: /dev may have been made anew */
+  device?: { major: number; minor: number };
+}
+
+/** A restore half gets all descriptions of its kind at once: ends of one pipe belong together. */
+export type RestoreHalf<F extends OpenFile> = (files: readonly F[], context: RestoreContext) => void;

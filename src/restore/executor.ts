@@ -1,0 +1,264 @@
+/** The executor as a child: it gets the plan, and tells in lines what becomes of it (addon/executor/status.c). */
+
+import { closeSync, existsSync, openSync, writeFileSync, writevSync } from "node:fs";
+import { getSystemErrorName } from "node:util";
+
+import { CrctlError, ioError, type Details, type ErrorCode } from "../errors.js";
+import { native, nativePaths } from "../native.js";
+import type { BuiltPlan } from "./build.js";
+import { FAILURE_STAGE, PLAN_FD, STAGE, encodePlan, type EncodedPlan, type Subject } from "./plan.js";
+
+const MFD_CLOEXEC = 1;
+const EINTR = 4;
+const EEXIST = 17;
+const ESTALE = 116;
+/** of writev(2) */
+const IOV_MAX = 1024;
+const SIGNAL_CHECK_MS = 200;
+
+/** How the root task ended. */
+export interface RootExit {
+  code: number | undefined;
+  signal: number | undefined;
+}
+
+export interface ExecutorEvents {
+  /** bytes of contents that are in memory now */
+  loaded(bytes: bigint): void;
+}
+
+/** A tree that runs. */
+export interface RunningTree {
+  /** Waits for the root task to end. Only if the plan does not detach. */
+  wait(): RootExit;
+}
+
+/** Carries out the plan; returns when the tree runs, throws when it does not, and then nothing of it is left. */
+export function execute(built: BuiltPlan, events: ExecutorEvents): RunningTree {
+  native().watchSignals();
+  const encoded = encodePlan(built.plan);
+  const planFd = writePlan(encoded.parts);
+  const imageFd = openDirectory(built.image.dir);
+  try {
+    for (let attempt = 0; ; attempt++) {
+      const run = new Run(built, encoded, events, start(planFd, imageFd, built.handedOver));
+      const outcome = run.untilRunning();
+      if (outcome !== "again") return outcome;
+      if (attempt === 20) throw new CrctlError("E_PID_IN_USE", "the restoring process itself got an id of the tree, again and again");
+      skipPids(built.plan.pids);
+    }
+  } finally {
+    closeSync(planFd);
+    closeSync(imageFd);
+  }
+}
+
+function start(planFd: number, imageFd: number, handedOver: readonly number[]): { pid: number; status: number } {
+  const path = nativePaths("crctl-executor").find((candidate) => existsSync(candidate));
+  if (path === undefined) {
+    throw new CrctlError("E_ADDON", `the executor is not there; tried ${nativePaths("crctl-executor").join(", ")}`, {
+      hint: "build it: npm run build:addon",
+    });
+  }
+  const fds: number[] = [0, 1, 2];
+  fds[PLAN_FD.PLAN] = planFd;
+  fds[PLAN_FD.STATUS] = -1; // a pipe to us
+  fds[PLAN_FD.IMAGE] = imageFd;
+  fds.push(...handedOver);
+  return native().startExecutor(path, fds);
+}
+
+function writePlan(parts: readonly Uint8Array[]): number {
+  const fd = native().memfdCreate("crctl-plan", MFD_CLOEXEC);
+  for (let i = 0; i < parts.length; i += IOV_MAX) {
+    const some = parts.slice(i, i + IOV_MAX);
+    const size = some.reduce((sum, part) => sum + part.length, 0);
+    if (writevSync(fd, some) !== size) throw new CrctlError("E_IO", "the plan cannot be written: out of memory?");
+  }
+  return fd;
+}
+
+function openDirectory(dir: string): number {
+  try {
+    return openSync(dir, "r");
+  } catch (error) {
+    throw ioError(`cannot open ${dir}`, dir, error);
+  }
+}
+
+/** The next process shall get an id beyond all that the tree needs. Where that is not allowed, trying again does it too. */
+function skipPids(pids: readonly number[]): void {
+  try {
+    writeFileSync("/proc/sys/kernel/ns_last_pid", String(Math.max(...pids)));
+  } catch {
+    // the next attempt gets the next id
+  }
+}
+
+class Run {
+  private text = "";
+  private moduleLine: string | undefined;
+  private failure: CrctlError | undefined;
+  private ended = false;
+  private stopSent = false;
+
+  constructor(
+    private readonly built: BuiltPlan,
+    private readonly encoded: EncodedPlan,
+    private readonly events: ExecutorEvents,
+    private readonly child: { pid: number; status: number },
+  ) {}
+
+  untilRunning(): RunningTree | "again" {
+    for (;;) {
+      const line = this.nextLine(true);
+      if (line === undefined) throw this.reap(this.failure);
+      const [word, ...rest] = line.split(" ");
+      switch (word) {
+        case "running":
+          if (this.built.plan.detach) this.reap(undefined);
+          return { wait: () => this.wait() };
+        case "again":
+          this.reap(undefined);
+          return "again";
+        case "filled":
+          this.events.loaded(BigInt(rest[0] ?? 0));
+          break;
+        case "loaded":
+          this.events.loaded(this.built.pageBytes.get(Number(rest[0])) ?? 0n);
+          break;
+        case "module":
+          this.moduleLine ??= rest.join(" ");
+          break;
+        case "error":
+          this.failure = this.explain(rest);
+          break;
+      }
+    }
+  }
+
+  private wait(): RootExit {
+    native().passSignals(this.built.plan.processes[this.built.plan.root]?.pid ?? 0, this.built.sharesGroup);
+    for (;;) {
+      const line = this.nextLine(false);
+      if (line === undefined) {
+        const status = native().waitChild(this.child.pid);
+        throw new CrctlError("E_RESTORE_FAILED", `the process that waits for the tree ended ${describeStatus(status)}; the tree runs on`);
+      }
+      if (!line.startsWith("exit ")) continue;
+      native().waitChild(this.child.pid);
+      const status = Number(line.slice(5));
+      const signal = status & 0x7f;
+      return signal === 0 ? { code: (status >> 8) & 0xff, signal: undefined } : { code: undefined, signal };
+    }
+  }
+
+  /** Undefined: the executor has closed its end. */
+  private nextLine(interruptible: boolean): string | undefined {
+    for (;;) {
+      const end = this.text.indexOf("\n");
+      if (end >= 0) {
+        const line = this.text.slice(0, end);
+        this.text = this.text.slice(end + 1);
+        return line;
+      }
+      const more = native().readStatus(this.child.status, interruptible ? SIGNAL_CHECK_MS : -1);
+      if (more === undefined) return undefined;
+      this.text += more;
+      // the executor puts things right and says "error"
+      if (interruptible && !this.stopSent && native().caughtSignal() !== 0) {
+        this.stopSent = true;
+        process.kill(this.child.pid, "SIGTERM");
+      }
+    }
+  }
+
+  /** The child's end; what to throw if it did not say why. */
+  private reap(failure: CrctlError | undefined): CrctlError {
+    if (!this.ended) closeSync(this.child.status);
+    this.ended = true;
+    const status = native().waitChild(this.child.pid);
+    return (
+      failure ??
+      new CrctlError("E_RESTORE_FAILED", `the executor ended ${describeStatus(status)}, and with it all that it had started`)
+    );
+  }
+
+  /** stage, pid, errno, index of the operation or -1, text */
+  private explain([stageText, pidText, errnoText, opText, ...text]: readonly string[]): CrctlError {
+    const signal = native().caughtSignal();
+    const [stage, errno, op] = [Number(stageText), Number(errnoText), Number(opText)];
+    if (signal !== 0 && errno === EINTR) {
+      return new CrctlError("E_INTERRUPTED", "interrupted; nothing of the tree is left", { exitCode: 128 + signal });
+    }
+    const subject: Subject = this.encoded.subjects[op] ?? {};
+    const details = detailsOf(subject, this.taskOf(Number(pidText)));
+    if (this.moduleLine !== undefined) return this.explainModule(this.moduleLine, details);
+    return new CrctlError(
+      codeOf(stage, errno),
+      `the restore failed while ${describeStage(stage)}: ${text.join(" ")}: ${errnoName(errno)}; nothing of the tree is left`,
+      details,
+    );
+  }
+
+  /** pid, errno, stage, hex address, text: what the module said, the reason for whatever else is told */
+  private explainModule(line: string, about: Details): CrctlError {
+    const [pid, errno, stage, address, ...text] = line.split(" ");
+    const value = /^(?:0x)?[0-9a-f]+$/.test(address ?? "") ? BigInt(`0x${(address ?? "0").replace(/^0x/, "")}`) : 0n;
+    return new CrctlError(
+      "E_RESTORE_FAILED",
+      `the module could not load an image (${stage ?? ""}): ${text.join(" ")}: ${errnoName(Math.abs(Number(errno)))}; nothing of the tree is left`,
+      { ...about, ...this.taskOf(Number(pid)), ...(value === 0n ? {} : { address: value }) },
+    );
+  }
+
+  private taskOf(pid: number): { pid?: number; comm?: string } {
+    if (pid === 0) return {};
+    const process = this.built.plan.processes.find((candidate) => candidate.pid === pid);
+    return process === undefined ? { pid } : { pid, comm: process.comm };
+  }
+}
+
+function detailsOf(subject: Subject, task: { pid?: number; comm?: string }): Details {
+  return { ...task, ...subject };
+}
+
+function codeOf(stage: number, errno: number): ErrorCode {
+  if (stage === STAGE.FORK && errno === EEXIST) return "E_PID_IN_USE";
+  if (errno === ESTALE) return "E_FILE_CHANGED";
+  return "E_RESTORE_FAILED";
+}
+
+function describeStage(stage: number): string {
+  switch (stage) {
+    case FAILURE_STAGE.PLAN:
+      return "the plan was read";
+    case FAILURE_STAGE.CREATE:
+      return "objects were opened";
+    case STAGE.FORK:
+      return "tasks were forked";
+    case STAGE.GROUP:
+    case STAGE.MOVE:
+      return "process groups were formed";
+    case STAGE.FINAL:
+      return "a task took up its state";
+    case FAILURE_STAGE.LOAD:
+      return "images were loaded";
+    default:
+      return "attributes of tasks were set";
+  }
+}
+
+function errnoName(errno: number): string {
+  try {
+    return getSystemErrorName(-errno);
+  } catch {
+    return `error ${errno}`;
+  }
+}
+
+function describeStatus(status: number): string {
+  const signal = status & 0x7f;
+  return signal === 0 ? `with status ${(status >> 8) & 0xff}` : `by signal ${signal}`;
+}
+
