@@ -144,8 +144,10 @@ export class CoreHead {
     };
   }
 
-  *loads(): Generator<Load> {
-    for (let i = 0; i < this.loadCount; i++) yield this.load(i);
+  /** The program headers (Elf64_Phdr) of all page segments, for those who must not make an object of each. */
+  loads(): DataView {
+    const at = EHDR_SIZE + SHDR_SIZE + PHDR_SIZE;
+    return new DataView(this.view.buffer, this.view.byteOffset + at, this.loadCount * PHDR_SIZE);
   }
 
   /** The program headers of all page segments as they are in the file. */

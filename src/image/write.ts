@@ -91,11 +91,13 @@ export class ImageWriter {
     file.hashedBytes = BigInt(head.length);
   }
 
-  writeMetadata(name: string, value: unknown): void {
+  /** Returns how many bytes it took. */
+  writeMetadata(name: string, value: unknown): bigint {
     const bytes = pack(value);
     const fd = this.create(name);
     this.write(name, fd, bytes);
     this.setHash(name, bytes);
+    return BigInt(bytes.length);
   }
 
   write(name: string, fd: number, bytes: Uint8Array): void {
@@ -104,11 +106,6 @@ export class ImageWriter {
     } catch (error) {
       throw ioError("cannot write to the image", `${this.dir}/${name}`, error);
     }
-  }
-
-  /** Bytes of all files, as they are on disk: holes not counted. */
-  storedBytes(): bigint {
-    return this.files.reduce((sum, file) => sum + BigInt(fstatSync(file.fd).blocks) * 512n, 0n);
   }
 
   /** Everything on disk, then the inventory: from here on the directory is an image. */

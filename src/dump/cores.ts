@@ -1,0 +1,144 @@
+/** Images of tasks: what /proc/<pid>/dump reads as. */
+
+import { closeSync, constants, openSync, readSync } from "node:fs";
+
+import { CrctlError, ioError, isSystemError } from "../errors.js";
+import { CoreHead, PREFIX_SIZE, headSize } from "../image/elfcore.js";
+import { coreName } from "../image/names.js";
+import type { ImageWriter } from "../image/write.js";
+import { native } from "../native.js";
+import { checkInterrupted } from "./freeze.js";
+import type { Progress } from "./options.js";
+import type { Problems } from "./problems.js";
+import { REFUSALS } from "./refusals.js";
+import { died, type TaskState } from "./tasks.js";
+
+/** Most heads fit: then one read does. */
+const FIRST_READ = 128 << 10;
+
+/** How much is copied between two looks at signals and progress. */
+const CHUNK = 256n << 20n;
+
+export class Core {
+  readonly task: TaskState;
+  readonly name: string;
+  readonly head: CoreHead;
+  readonly headBytes: Uint8Array;
+  /** the kernel would not save it: there are no pages, and maybe no notes */
+  refused = false;
+  private fd: number;
+
+  private constructor(task: TaskState, fd: number, headBytes: Uint8Array, head: CoreHead) {
+    this.task = task;
+    this.name = coreName(task.frozen.pid);
+    this.fd = fd;
+    this.headBytes = headBytes;
+    this.head = head;
+  }
+
+  /** Everything but the pages is collected here. */
+  static open(task: TaskState, scratch: Uint8Array): Core {
+    const { pid } = task.frozen;
+    const path = `/proc/${pid}/dump`;
+    let fd: number | undefined;
+    try {
+      fd = openSync(path, constants.O_RDONLY);
+      let bytes = scratch.subarray(0, readSync(fd, scratch, 0, scratch.length, 0));
+      const size = bytes.length < PREFIX_SIZE ? bytes.length : headSize(bytes, path);
+      if (size <= bytes.length) {
+        bytes = Uint8Array.from(bytes.subarray(0, size));
+      } else {
+        bytes = Buffer.allocUnsafe(size);
+        for (let done = 0; done < size; ) {
+          const n = readSync(fd, bytes, done, size - done, done);
+          if (n === 0) throw died(pid);
+          done += n;
+        }
+      }
+      return new Core(task, fd, bytes, new CoreHead(bytes, path));
+    } catch (error) {
+      if (fd !== undefined) closeSync(fd);
+      throw readError(task, error);
+    }
+  }
+
+  /** What the kernel would not save becomes problems. */
+  refusals(problems: Problems): void {
+    const { frozen, stat } = this.task;
+    for (const refusal of this.head.refusals()) {
+      this.refused = true;
+      const known = REFUSALS.get(refusal.code);
+      problems.add({
+        pid: frozen.pid,
+        comm: stat.comm,
+        ...(refusal.tid > 0 ? { tid: refusal.tid } : {}),
+        ...(refusal.addr === 0n ? {} : { address: refusal.addr }),
+        object: known?.object ?? `refusal ${refusal.code}`,
+        why: refusal.text === "" ? "the kernel module refuses it" : refusal.text,
+        ...(known === undefined ? {} : { hint: known.hint }),
+      });
+    }
+  }
+
+  /** The whole file. Reading on to its end is what proves that the task has not run meanwhile. */
+  copy(writer: ImageWriter, progress: Progress): void {
+    const to = writer.create(this.name);
+    writer.write(this.name, to, this.headBytes);
+    let offset = BigInt(this.headBytes.length);
+    try {
+      for (;;) {
+        checkInterrupted();
+        const copied = native().copyRange(this.fd, to, offset, CHUNK);
+        if (copied === 0n) break;
+        offset += copied;
+        progress.add(copied);
+      }
+    } catch (error) {
+      if (isSystemError(error) && (error.code === "ESRCH" || error.code === "EBUSY")) throw readError(this.task, error);
+      throw ioError(`cannot copy the memory of task ${this.task.frozen.pid} (${this.task.stat.comm})`, `${writer.dir}/${this.name}`, error);
+    }
+    if (offset !== this.head.fileBytes) {
+      throw new CrctlError("E_KERNEL", `/proc/${this.task.frozen.pid}/dump had ${offset} bytes and said ${this.head.fileBytes}`, {
+        pid: this.task.frozen.pid,
+      });
+    }
+    this.close();
+  }
+
+  close(): void {
+    if (this.fd < 0) return;
+    closeSync(this.fd);
+    this.fd = -1;
+  }
+}
+
+/** Opens the dumps of all live tasks. */
+export function openCores(tasks: readonly TaskState[]): Core[] {
+  const scratch = Buffer.allocUnsafe(FIRST_READ);
+  const cores: Core[] = [];
+  try {
+    for (const task of tasks) cores.push(Core.open(task, scratch));
+  } catch (error) {
+    for (const core of cores) core.close();
+    throw error;
+  }
+  return cores;
+}
+
+function readError(task: TaskState, error: unknown): unknown {
+  if (!isSystemError(error)) return error;
+  const { pid } = task.frozen;
+  const details = { pid, comm: task.stat.comm, cause: error };
+  switch (error.code) {
+    case "ESRCH":
+    case "ENOENT":
+      return died(pid, error);
+    case "EBUSY":
+      return new CrctlError("E_FREEZE", `task ${pid} (${task.stat.comm}) was set running during the dump`, details);
+    case "EACCES":
+    case "EPERM":
+      return new CrctlError("E_PERMISSION", `no permission to dump task ${pid} (${task.stat.comm})`, details);
+    default:
+      return new CrctlError("E_KERNEL", `cannot read /proc/${pid}/dump: ${error.code}`, details);
+  }
+}

@@ -1,0 +1,81 @@
+/** Descriptor tables, and which descriptors lead to the same open file description. */
+
+import type { Descriptor } from "../image/schema.js";
+import type { Found, Holder } from "../kinds/types.js";
+import { inodeKey } from "../kinds/types.js";
+import { native, type StatRecord } from "../native.js";
+import { parseFdInfo, type FdInfo } from "../proc/fdinfo.js";
+import type { Problems } from "./problems.js";
+import { died, type TaskState } from "./tasks.js";
+
+export interface Descriptors {
+  files: Found[];
+  /** by pid */
+  tables: ReadonlyMap<number, Descriptor[]>;
+}
+
+interface Entry {
+  holder: Holder;
+  link: string;
+  stat: StatRecord;
+  info: FdInfo;
+}
+
+export function collectDescriptors(tasks: readonly TaskState[], problems: Problems): Descriptors {
+  const entries = tasks.flatMap((task) => entriesOf(task, problems));
+  const same = compare(entries);
+  const files: Found[] = [];
+  const tables = new Map<number, Descriptor[]>(tasks.map((task) => [task.frozen.pid, []]));
+  const ids = new Map<number, number>(); // index of the first entry: id
+  entries.forEach((entry, i) => {
+    const first = same[i] ?? i;
+    let id = ids.get(first);
+    if (id === undefined) {
+      id = files.length;
+      ids.set(first, id);
+      files.push({ id, holders: [entry.holder], link: entry.link, stat: entry.stat, info: entry.info });
+    } else {
+      (files[id]?.holders as Holder[] | undefined)?.push(entry.holder);
+    }
+    tables.get(entry.holder.pid)?.push({ fd: entry.holder.fd, file: id, cloexec: entry.info.cloexec });
+  });
+  return { files, tables };
+}
+
+function entriesOf(task: TaskState, problems: Problems): Entry[] {
+  const { pid } = task.frozen;
+  const { comm } = task.stat;
+  let records;
+  try {
+    records = native().descriptors(pid);
+  } catch (error) {
+    throw died(pid, error);
+  }
+  return records.flatMap(({ fd, link, stat, info }): Entry[] => {
+    if (typeof link === "string" && typeof stat === "object" && typeof info === "string") {
+      return [{ holder: { pid, comm, fd }, link, stat, info: parseFdInfo(info) }];
+    }
+    const failure = [link, stat, info].find((value) => typeof value === "number");
+    problems.add({ pid, comm, fd, object: "descriptor", why: `it cannot be examined (error ${-Number(failure)})` });
+    return [];
+  });
+}
+
+/**
+ * For each entry the index of the first that is the same description. Only those that look the same in every way can be:
+ * position and flags belong to the description.
+ */
+function compare(entries: readonly Entry[]): number[] {
+  const buckets = new Map<string, number>();
+  const bucketOf = entries.map(({ link, stat, info }) => {
+    const key = `${inodeKey(stat)} ${info.position} ${info.flags} ${info.mountId} ${link}`;
+    let bucket = buckets.get(key);
+    if (bucket === undefined) buckets.set(key, (bucket = buckets.size));
+    return bucket;
+  });
+  return native().kcmpFiles(
+    entries.map(({ holder }) => holder.pid),
+    entries.map(({ holder }) => holder.fd),
+    bucketOf,
+  );
+}

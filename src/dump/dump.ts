@@ -1,0 +1,221 @@
+/** The whole of a dump, in order: check, freeze, look, refuse or copy, let go, complete. */
+
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import * as os from "node:os";
+
+import { coreName, FILES, MEMORY, TASKS } from "../image/names.js";
+import { IMAGE_VERSION, type Descriptor, type Inventory, type OpenFile, type Sched, type Task } from "../image/schema.js";
+import { ImageWriter } from "../image/write.js";
+import { dumpDescription } from "../kinds/dump.js";
+import { MemoryTable, kernelDevice, mappingOf } from "../kinds/memory.js";
+import { native } from "../native.js";
+import { VERSION } from "../version.js";
+import { Contents } from "./contents.js";
+import { Context } from "./context.js";
+import { openCores, type Core } from "./cores.js";
+import { collectDescriptors } from "./descriptors.js";
+import { checkInterrupted, FrozenTree } from "./freeze.js";
+import type { DumpOptions, DumpResult, Progress } from "./options.js";
+import { Outsiders } from "./outside.js";
+import { checkModule, checkPermission, checkTarget } from "./preflight.js";
+import { Problems } from "./problems.js";
+import { readSeccomp } from "./seccomp.js";
+import { checkSessions } from "./session.js";
+import { collectTasks, schedulingOf, threadsOf, zombieTask, type TaskState } from "./tasks.js";
+
+/** How long the default waits for the ids of the killed tasks to be free. */
+const KILL_TIMEOUT_MS = 5000;
+
+/** What is known of the frozen tree, and enough to write an image without looking at it again. */
+interface Collected {
+  states: TaskState[];
+  cores: Core[];
+  tables: ReadonlyMap<number, Descriptor[]>;
+  files: OpenFile[];
+  memory: MemoryTable;
+  contents: Contents;
+  /** by tid */
+  scheduling: ReadonlyMap<number, Sched>;
+  rlimits: ReadonlyMap<number, Task["rlimits"]>;
+  seccomp: ReadonlyMap<number, Task["seccomp"]>;
+  clocks: Inventory["clocks"];
+}
+
+export function dump(options: DumpOptions, progress: Progress): DumpResult {
+  const startNs = process.hrtime.bigint();
+  native().watchSignals();
+  const target = checkTarget(options.pid);
+  checkModule();
+  checkPermission(options.pid, target.comm);
+  const outsiders = new Outsiders();
+  const problems = new Problems();
+  const writer = ImageWriter.open(options.dir, { force: options.force });
+  let tree: FrozenTree | undefined;
+  try {
+    tree = FrozenTree.freeze(options.pid, options.freezeTimeoutMs);
+    const collected = collect(tree, options, outsiders, problems);
+    let bytes: bigint;
+    try {
+      problems.check();
+      bytes = copy(collected, writer, progress);
+    } finally {
+      for (const core of collected.cores) core.close();
+    }
+    if (options.after === "run") tree.thaw();
+    const id = randomBytes(16).toString("hex");
+    const { states } = collected;
+    bytes += writeMetadata(collected, writer);
+    const stats = { tasks: states.length, threads: tree.threadCount, bytes, frozenNs: tree.frozenNs };
+    checkInterrupted();
+    writer.finish({ ...inventoryOf(collected, options, id), stats });
+    if (options.after === "stop") tree.stop();
+    if (options.after === "kill") tree.kill(KILL_TIMEOUT_MS);
+    progress.stop();
+    return {
+      dir: options.dir,
+      id,
+      pid: options.pid,
+      tasks: stats.tasks,
+      threads: stats.threads,
+      zombies: states.filter((state) => state.frozen.zombie).length,
+      bytes,
+      frozenNs: tree.frozenNs,
+      totalNs: process.hrtime.bigint() - startNs,
+      after: options.after,
+      warnings: problems.warnings,
+    };
+  } catch (error) {
+    tree?.thaw();
+    progress.stop();
+    writer.abandon();
+    throw error;
+  }
+}
+
+function collect(tree: FrozenTree, options: DumpOptions, outsiders: Outsiders, problems: Problems): Collected {
+  const clocks = native().clocks();
+  const states = collectTasks(tree.tasks, problems);
+  const live = states.filter((state) => !state.frozen.zombie);
+  outsiders.except(new Set(states.map((state) => state.frozen.pid)));
+  if (!options.shellJob) checkSessions(states, problems);
+
+  const cores = openCores(live);
+  try {
+    const contents = new Contents();
+    const memory = new MemoryTable({
+      refuse: (problem) => problems.add(problem),
+      contents: (stat, source) => contents.of(stat, source),
+    });
+    for (const core of cores) core.refusals(problems);
+    const saved = cores.filter((core) => !core.refused);
+    memory.addMappings(saved.flatMap((core) => mappingsOf(core)));
+
+    const { files: found, tables } = collectDescriptors(live, problems);
+    const context = new Context(found, options.pid, { problems, contents, memory, outsiders });
+    const files = found.map((file) => dumpDescription(file, context)).filter((file) => file !== undefined);
+    return {
+      states,
+      cores,
+      tables,
+      files,
+      memory,
+      contents,
+      clocks,
+      scheduling: schedulingOf(live),
+      rlimits: new Map(live.map(({ frozen }) => [frozen.pid, native().rlimits(frozen.pid)])),
+      seccomp: new Map(saved.map((core) => [core.task.frozen.pid, readSeccomp(core, problems)])),
+    };
+  } catch (error) {
+    for (const core of cores) core.close();
+    throw error;
+  }
+}
+
+function mappingsOf(core: Core): ReturnType<typeof mappingOf>[] {
+  const { frozen, stat } = core.task;
+  const mappings = core.head.fileVmas().map((vma) => mappingOf(frozen.pid, stat.comm, vma));
+  const { mm } = core.head;
+  mappings.push({
+    pid: frozen.pid,
+    comm: stat.comm,
+    kernelDev: kernelDevice(mm.exe_dev_major, mm.exe_dev_minor),
+    kernelIno: mm.exe_ino,
+    fileFlags: mm.exe_flags,
+    name: mm.exe,
+    source: `/proc/${frozen.pid}/exe`,
+  });
+  return mappings;
+}
+
+/** Returns the bytes copied. */
+function copy(collected: Collected, writer: ImageWriter, progress: Progress): bigint {
+  const { cores, contents } = collected;
+  const coreBytes = cores.reduce((sum, core) => sum + core.head.fileBytes, 0n);
+  progress.start(coreBytes + contents.totalBytes);
+  for (const core of cores) core.copy(writer, progress);
+  return coreBytes + contents.copy(writer, progress);
+}
+
+/** From here on the tree may run again: all is in memory. Returns the bytes written. */
+function writeMetadata(collected: Collected, writer: ImageWriter): bigint {
+  for (const core of collected.cores) writer.setHash(core.name, core.headBytes);
+  return (
+    writer.writeMetadata(FILES, collected.files) +
+    writer.writeMetadata(MEMORY, collected.memory.files) +
+    writer.writeMetadata(
+      TASKS,
+      collected.states.map((state) => taskOf(state, collected)),
+    )
+  );
+}
+
+function taskOf(state: TaskState, collected: Collected): Task {
+  if (state.frozen.zombie) return zombieTask(state);
+  const { frozen, stat } = state;
+  const { pid } = frozen;
+  const core = collected.cores.find((candidate) => candidate.task === state);
+  if (core === undefined) throw new Error(`no core of task ${pid}`);
+  const threads = threadsOf(core.head.threads(), collected.scheduling);
+  const seccomp = collected.seccomp.get(pid);
+  const rlimits = collected.rlimits.get(pid);
+  const { cwd, root, umask, oomScoreAdj, cgroup, label, namespaces, uidMap, gidMap } = state;
+  return {
+    pids: threads[0]?.pids ?? [pid],
+    ppid: frozen.ppid === 0 ? stat.ppid : frozen.ppid,
+    pgid: stat.pgid,
+    sid: stat.sid,
+    comm: stat.comm,
+    state: core.head.process.stop_signal !== 0 ? "stopped" : "running",
+    threads,
+    core: coreName(pid),
+    coredumpFilter: core.head.mm.coredump_filter,
+    descriptors: collected.tables.get(pid) ?? [],
+    ...defined({ cwd, root, umask, rlimits, oomScoreAdj, cgroup, label, namespaces, uidMap, gidMap, seccomp }),
+  };
+}
+
+/** Without the fields that are undefined. */
+function defined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}
+
+function inventoryOf(collected: Collected, options: DumpOptions, id: string): Omit<Inventory, "files" | "sha256" | "stats"> {
+  return {
+    magic: "crctl",
+    version: IMAGE_VERSION,
+    requires: [],
+    id,
+    crctlVersion: VERSION,
+    createdUnixNs: collected.clocks.realtime,
+    kernel: { release: os.release(), version: os.version(), machine: os.machine() },
+    hostname: os.hostname(),
+    clocks: collected.clocks,
+    bootId: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
+    rootPid: options.pid,
+    shellJob: options.shellJob,
+    xfeatures: collected.cores.reduce((bits, core) => bits | core.head.info.xfeatures_used, 0n),
+  };
+}

@@ -1,0 +1,115 @@
+/** The frozen tree. Whatever happens to us, the kernel lets it go: its tracer is this process. */
+
+import { CrctlError } from "../errors.js";
+import { native, type FreezeFailure, type FrozenTask } from "../native.js";
+import { parseStat } from "../proc/stat.js";
+import { statusField, statusNumber } from "../proc/status.js";
+import { traced } from "./preflight.js";
+
+export class FrozenTree {
+  readonly tasks: readonly FrozenTask[];
+  private readonly sinceNs: bigint;
+  private untilNs: bigint | undefined;
+
+  private constructor(tasks: readonly FrozenTask[], sinceNs: bigint) {
+    this.tasks = tasks;
+    this.sinceNs = sinceNs;
+  }
+
+  static freeze(root: number, timeoutMs: number): FrozenTree {
+    let frozen;
+    try {
+      frozen = native().freezeTree(root, timeoutMs);
+    } catch (error) {
+      throw isFreezeFailure(error) ? explain(error, timeoutMs) : error;
+    }
+    return new FrozenTree(frozen.tasks, frozen.sinceNs);
+  }
+
+  get live(): FrozenTask[] {
+    return this.tasks.filter((task) => !task.zombie);
+  }
+
+  get threadCount(): number {
+    return this.tasks.reduce((sum, task) => sum + task.threads.length, 0);
+  }
+
+  /** Everything goes on; what was stopped by a signal stays stopped. */
+  thaw(): void {
+    if (this.untilNs !== undefined) return;
+    this.untilNs = native().thaw(this.tids());
+  }
+
+  stop(): void {
+    if (this.untilNs !== undefined) return;
+    this.untilNs = native().stopAndThaw(this.live.map((task) => task.pid), this.tids());
+  }
+
+  /** Returns the ids that are still taken, by zombies that their parent has not waited for. */
+  kill(timeoutMs: number): number[] {
+    if (this.untilNs !== undefined) return [];
+    this.untilNs = native().clocks().monotonic;
+    return native().killFrozen(this.live.map((task) => task.pid), this.tids(), timeoutMs);
+  }
+
+  /** How long it has been frozen, or was. */
+  get frozenNs(): bigint {
+    return (this.untilNs ?? native().clocks().monotonic) - this.sinceNs;
+  }
+
+  private tids(): number[] {
+    return this.tasks.flatMap((task) => task.threads);
+  }
+}
+
+function isFreezeFailure(error: unknown): error is FreezeFailure {
+  return error instanceof Error && "reason" in error && "tid" in error;
+}
+
+function explain(failure: FreezeFailure, timeoutMs: number): CrctlError {
+  const { pid, tid } = failure;
+  const [stat, status, wchan] = native().readTexts([`/proc/${tid}/stat`, `/proc/${tid}/status`, `/proc/${tid}/wchan`]);
+  const comm = typeof stat === "string" ? parseStat(stat).comm : undefined;
+  const thread = tid === pid ? "" : `thread ${tid} of `;
+  const task = `${thread}task ${pid}${comm === undefined ? "" : ` (${comm})`}`;
+  const details = { pid, tid, ...(comm === undefined ? {} : { comm }), cause: failure };
+  switch (failure.reason) {
+    case "traced":
+      return traced(tid, comm, typeof status === "string" ? statusNumber(status, "TracerPid") : undefined);
+    case "permission":
+      if (comm?.startsWith("iou-") === true) {
+        return new CrctlError("E_UNSUPPORTED", `${task} is a worker of io_uring, which cannot be saved`, { ...details, object: "io_uring" });
+      }
+      return new CrctlError("E_PERMISSION", `no permission to stop ${task}`, {
+        ...details,
+        hint: "it takes what ptrace(2) takes; see /proc/sys/kernel/yama/ptrace_scope too",
+      });
+    case "vanished":
+      return new CrctlError("E_TARGET_DIED", `${task} ended while it was being frozen`, details);
+    case "timeout": {
+      const state = typeof status === "string" ? statusField(status, "State") : undefined;
+      const where = typeof wchan === "string" && wchan !== "0" && wchan !== "" ? `, in ${wchan}` : "";
+      return new CrctlError("E_FREEZE", `${task} did not stop within ${timeoutMs / 1000} s (${state ?? "state unknown"}${where}); the tree goes on`, {
+        ...details,
+        hint: "a task in an uninterruptible call, or one that waits for its vfork(2) child, cannot be stopped; try again later",
+      });
+    }
+    case "interrupted":
+      return interrupted();
+    case "proc":
+      return new CrctlError("E_KERNEL", `cannot list the children of ${task}: ${failure.code}`, {
+        ...details,
+        hint: "the kernel needs CONFIG_PROC_CHILDREN",
+      });
+  }
+}
+
+/** The error of a command that was told to end, with the exit status that shells expect. */
+export function interrupted(): CrctlError {
+  const signal = native().caughtSignal();
+  return new CrctlError("E_INTERRUPTED", "interrupted; the tree goes on, nothing was saved", { exitCode: 128 + signal });
+}
+
+export function checkInterrupted(): void {
+  if (native().caughtSignal() !== 0) throw interrupted();
+}

@@ -1,0 +1,39 @@
+/** What a dump is asked to do, checked. */
+
+export interface DumpOptions {
+  pid: number;
+  dir: string;
+  /** what becomes of the tree once the image is complete */
+  after: "kill" | "run" | "stop";
+  /** save a tree whose session or terminal lies outside of it */
+  shellJob: boolean;
+  /** overwrite a complete image */
+  force: boolean;
+  /** how long to wait for a task to stop */
+  freezeTimeoutMs: number;
+}
+
+export interface DumpResult {
+  dir: string;
+  id: string;
+  pid: number;
+  tasks: number;
+  threads: number;
+  zombies: number;
+  /** of the image, holes not counted */
+  bytes: bigint;
+  frozenNs: bigint;
+  totalNs: bigint;
+  after: DumpOptions["after"];
+  warnings: string[];
+}
+
+/** Where a dump tells how far it is. */
+export interface Progress {
+  /** the bytes to come are known */
+  start(totalBytes: bigint): void;
+  add(bytes: bigint): void;
+  stop(): void;
+}
+
+export const NO_PROGRESS: Progress = { start: () => undefined, add: () => undefined, stop: () => undefined };
