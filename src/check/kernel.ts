@@ -1,0 +1,107 @@
+/** What of the kernel and its settings a dump or a restore depends on. */
+
+import { existsSync, readFileSync } from "node:fs";
+import * as os from "node:os";
+
+import { native } from "../native.js";
+import { statusField } from "../proc/status.js";
+
+export interface Finding {
+  name: string;
+  ok: boolean;
+  /** without it crctl cannot work; otherwise only something is lost */
+  needed: boolean;
+  value: string;
+  hint: string;
+}
+
+const CAP_SYS_PTRACE = 19n;
+const CAP_SYS_ADMIN = 21n;
+const CAP_CHECKPOINT_RESTORE = 40n;
+
+export function kernelReport(): Finding[] {
+  return [
+    kernel(),
+    moduleLoaded(),
+    moduleArmed(),
+    moduleVersion(),
+    kcmp(),
+    setTid(),
+    children(),
+    capability("CAP_SYS_PTRACE", CAP_SYS_PTRACE, "dumping other users' tasks needs it"),
+    capability("CAP_SYS_ADMIN", CAP_SYS_ADMIN, "seccomp filters cannot be read without it"),
+    capability("CAP_CHECKPOINT_RESTORE", CAP_CHECKPOINT_RESTORE, "mapped files cannot be opened, and pids not chosen, without it"),
+    sysctl("kernel/yama/ptrace_scope", (value) => Number(value) < 3, "tasks cannot be stopped by ptrace(2) at all; it can only be changed by a reboot"),
+    sysctl("kernel/ftrace_enabled", (value) => value === "1", "the entries in /proc/<pid> need it", true),
+    sysctl("vm/memfd_noexec", (value) => Number(value) < 2, "a restore uses an unnamed file in place of a memfd"),
+    sysctl("kernel/pid_max", () => true, ""),
+    sysctl("fs/pipe-max-size", () => true, ""),
+  ].filter((finding) => finding !== undefined);
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8").trim();
+  } catch {
+    return undefined;
+  }
+}
+
+function kernel(): Finding {
+  const release = os.release();
+  const [major = 0, minor = 0] = release.split(".").map((part) => parseInt(part, 10));
+  const ok = os.arch() === "x64" && (major > 5 || (major === 5 && minor >= 10));
+  return { name: "kernel", ok, needed: true, value: `${release} ${os.machine()}`, hint: "x86_64 and Linux 5.10 or later are needed" };
+}
+
+function moduleLoaded(): Finding {
+  const ok = existsSync("/sys/module/crctl");
+  return { name: "module", ok, needed: true, value: ok ? "loaded" : "not loaded", hint: "modprobe crctl, or insmod kmod/crctl.ko" };
+}
+
+/** The files decide: a switched-off kprobe leaves the parameter as it is. */
+function moduleArmed(): Finding {
+  const ok = existsSync("/proc/self/dump") && existsSync("/proc/self/mfd");
+  const parameter = read("/sys/module/crctl/parameters/armed");
+  const value = ok ? "there" : parameter === undefined || /^[1Y]$/.test(parameter) ? "not there" : "not there: the module is disarmed";
+  return { name: "/proc/<pid>/dump", ok, needed: true, value, hint: "echo 1 > /sys/module/crctl/parameters/armed; see /proc/sys/kernel/ftrace_enabled too" };
+}
+
+function moduleVersion(): Finding {
+  const value = read("/sys/module/crctl/version");
+  return { name: "module version", ok: value !== undefined, needed: false, value: value ?? "unknown", hint: "it is not loaded" };
+}
+
+function kcmp(): Finding {
+  let ok = true;
+  let value = "works";
+  try {
+    native().kcmp(process.pid, process.pid, 0, 0, 0);
+  } catch (error) {
+    ok = false;
+    value = error instanceof Error ? error.message : String(error);
+  }
+  return { name: "kcmp(2)", ok, needed: true, value, hint: "the kernel needs CONFIG_KCMP" };
+}
+
+function setTid(): Finding {
+  const ok = native().setTidSupported();
+  return { name: "clone3(2) set_tid", ok, needed: true, value: ok ? "works" : "missing", hint: "tasks cannot get their pids back" };
+}
+
+function children(): Finding {
+  const ok = existsSync(`/proc/self/task/${process.pid}/children`);
+  return { name: "/proc children", ok, needed: true, value: ok ? "there" : "missing", hint: "the kernel needs CONFIG_PROC_CHILDREN" };
+}
+
+function capability(name: string, bit: bigint, hint: string): Finding {
+  const mask = BigInt(`0x${statusField(read("/proc/self/status") ?? "", "CapEff") ?? "0"}`);
+  const ok = (mask & (1n << bit)) !== 0n;
+  return { name, ok, needed: false, value: ok ? "held" : "not held", hint };
+}
+
+/** undefined: the kernel does not have it, which is well. */
+function sysctl(name: string, good: (value: string) => boolean, hint: string, needed = false): Finding | undefined {
+  const value = read(`/proc/sys/${name}`);
+  return value === undefined ? undefined : { name: name.replaceAll("/", "."), ok: good(value), needed, value, hint };
+}

@@ -1,0 +1,88 @@
+/** The command line. Only the command that was asked for is loaded. */
+
+import yargs, { type Argv } from "yargs";
+
+import type { Command, Global } from "./commands/types.js";
+import { CrctlError } from "./errors.js";
+import { VERSION } from "./version.js";
+
+type Parser = Argv<Global>;
+type Action = () => void | Promise<void>;
+type Choose = (action: Action) => void;
+
+const COMMANDS: Readonly<Record<string, (parser: Parser, choose: Choose) => Promise<void>>> = {
+  dump: async (parser, choose) => add(parser, choose, (await import("./commands/dump.js")).command),
+  restore: async (parser, choose) => add(parser, choose, (await import("./commands/restore.js")).command),
+  show: async (parser, choose) => add(parser, choose, (await import("./commands/show.js")).command),
+  check: async (parser, choose) => add(parser, choose, (await import("./commands/check.js")).command),
+};
+
+function add<A>(parser: Parser, choose: Choose, { command, describe, builder, handler }: Command<A>): void {
+  // camel-case-expansion is off: the arguments are those of the builder
+  parser.command(command, describe, builder, (args) => choose(() => handler(args as unknown as A & Global)));
+}
+
+/** Runs the command and returns its exit status. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const json = argv.includes("--json");
+  try {
+    const chosen = await parse(argv);
+    if (chosen !== undefined) await chosen();
+    return typeof process.exitCode === "number" ? process.exitCode : 0;
+  } catch (error) {
+    const { reportError } = await import("./ui/output.js");
+    const known = error instanceof CrctlError ? error : internal(error);
+    await reportError(known, json);
+    return known.exitCode;
+  }
+}
+
+/** The command with its arguments, to be run outside of yargs, so that its errors are ours alone; undefined: help was printed. */
+async function parse(argv: readonly string[]): Promise<Action | undefined> {
+  let chosen: Action | undefined;
+  const parser = yargs([...argv])
+    .scriptName("crctl")
+    .usage("$0 COMMAND [OPTION...]\n\nCheckpoint and restore of process trees.")
+    .locale("en")
+    .parserConfiguration({
+      "camel-case-expansion": false,
+      "duplicate-arguments-array": false,
+      "boolean-negation": false,
+      "dot-notation": false,
+      "parse-numbers": false,
+      "parse-positional-numbers": false,
+    })
+    .option("json", { type: "boolean", default: false, describe: "print one JSON object on standard output" })
+    .option("verbose", { alias: "v", type: "count", describe: "tell more" })
+    .help()
+    .alias("help", "h")
+    .version(VERSION)
+    .strict()
+    .demandCommand(1, 1, "no command given", "more than one command given")
+    .exitProcess(false)
+    .fail((message: string | null, error: Error | undefined) => {
+      throw error ?? new CrctlError("E_USAGE", message ?? "wrong usage", { hint: hintFor(argv) });
+    });
+  const name = argv.find((word) => !word.startsWith("-"));
+  const load = name === undefined ? undefined : COMMANDS[name];
+  const choose: Choose = (action) => {
+    chosen = action;
+  };
+  for (const register of load === undefined ? Object.values(COMMANDS) : [load]) await register(parser, choose);
+  await parser.parseAsync();
+  return chosen;
+}
+
+function hintFor(argv: readonly string[]): string {
+  const name = argv.find((word) => Object.hasOwn(COMMANDS, word));
+  return `see crctl ${name === undefined ? "" : `${name} `}--help`;
+}
+
+function internal(error: unknown): CrctlError {
+  if (process.env["CRCTL_DEBUG"] === "1" && error instanceof Error) process.stderr.write(`${error.stack ?? ""}\n`);
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return new CrctlError("E_INTERNAL", `internal error: ${message.split("\n")[0] ?? ""}`, {
+    hint: "please report this, with the output of the same command run with CRCTL_DEBUG=1",
+    cause: error,
+  });
+}

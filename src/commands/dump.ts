@@ -1,0 +1,82 @@
+import { resolve } from "node:path";
+
+import { dump } from "../dump/dump.js";
+import { NO_PROGRESS, type DumpOptions, type DumpResult } from "../dump/options.js";
+import { CrctlError } from "../errors.js";
+import { formatBytes, formatNs, plural } from "../ui/format.js";
+import { painter, print, printError, printJson } from "../ui/output.js";
+import type { Command, Global } from "./types.js";
+
+interface Args {
+  tree: string;
+  dir: string;
+  "leave-running": boolean | undefined;
+  "leave-stopped": boolean | undefined;
+  "shell-job": boolean;
+  force: boolean;
+  "freeze-timeout": string;
+}
+
+export const command: Command<Args> = {
+  command: "dump",
+  describe: "save a process and all its descendants",
+
+  builder: (yargs) =>
+    yargs
+      .option("tree", { alias: "t", type: "string", requiresArg: true, demandOption: true, describe: "id of the process at the root" })
+      .option("dir", { alias: "D", type: "string", requiresArg: true, demandOption: true, describe: "directory of the image; made if it is missing" })
+      .option("leave-running", { alias: "R", type: "boolean", describe: "let the tree go on afterwards" })
+      .option("leave-stopped", { alias: "s", type: "boolean", describe: "stop the tree (SIGSTOP) afterwards" })
+      .option("shell-job", { alias: "j", type: "boolean", default: false, describe: "the session, group or terminal lies outside of the tree" })
+      .option("force", { type: "boolean", default: false, describe: "overwrite a complete image" })
+      .option("freeze-timeout", { type: "string", requiresArg: true, default: "10", describe: "seconds to wait for a task to stop" })
+      .conflicts("leave-running", "leave-stopped")
+      .epilogue("Without --leave-running and --leave-stopped the tree is ended once the image is complete."),
+
+  async handler(args) {
+    const options = optionsOf(args);
+    const visible = process.stderr.isTTY && !args.json;
+    const progress = visible ? (await import("../ui/progress.js")).progressBar("dump") : NO_PROGRESS;
+    const result = dump(options, progress);
+    if (args.json) printJson(result);
+    else await summary(result, args);
+  },
+};
+
+function optionsOf(args: Args): DumpOptions {
+  const seconds = Number(args["freeze-timeout"]);
+  if (!(seconds > 0 && seconds <= 3600)) throw usage(`--freeze-timeout: not a number of seconds: ${args["freeze-timeout"]}`);
+  if (args.dir === "") throw usage("-D: the name of the directory is empty");
+  return {
+    pid: pidOf(args.tree),
+    dir: resolve(args.dir),
+    after: args["leave-running"] === true ? "run" : args["leave-stopped"] === true ? "stop" : "kill",
+    shellJob: args["shell-job"],
+    force: args.force,
+    freezeTimeoutMs: Math.ceil(seconds * 1000),
+  };
+}
+
+function pidOf(text: string): number {
+  const pid = /^[0-9]{1,10}$/.test(text) ? Number(text) : 0;
+  if (pid < 1 || pid > 0x7fffffff) throw usage(`-t: not a process id: ${text}`);
+  return pid;
+}
+
+function usage(message: string): CrctlError {
+  return new CrctlError("E_USAGE", message, { hint: "see crctl dump --help" });
+}
+
+const AFTERWARDS = { kill: "ended", run: "goes on", stop: "stopped" } as const;
+
+async function summary(result: DumpResult, args: Global): Promise<void> {
+  const paint = await painter(process.stdout);
+  for (const warning of result.warnings) printError(`crctl: note: ${warning}`);
+  const zombies = result.zombies === 0 ? "" : `, ${plural(result.zombies, "zombie")}`;
+  print(
+    `${paint("green", "dumped")} ${plural(result.tasks, "task")} (${plural(result.threads, "thread")}${zombies}), ` +
+      `${formatBytes(result.bytes)} to ${result.dir}; frozen ${formatNs(result.frozenNs)}, total ${formatNs(result.totalNs)}; ` +
+      `the tree ${result.after === "run" ? "" : "was "}${AFTERWARDS[result.after]}`,
+  );
+  if (args.verbose > 0) print(`image ${result.id}`);
+}

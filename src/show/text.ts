@@ -1,0 +1,115 @@
+/** An image in words: the tree, and what its descriptors and mappings lead to. */
+
+import { printable } from "../errors.js";
+import type { CoreHead } from "../image/elfcore.js";
+import { VMA_KIND } from "../image/layout.js";
+import type { Image } from "../image/read.js";
+import type { MappedFile, OpenFile, Task } from "../image/schema.js";
+import { formatBytes, formatNs, plural } from "../ui/format.js";
+import type { Paint } from "../ui/output.js";
+
+interface Options {
+  paint: Paint;
+  verbose: boolean;
+}
+
+type Cores = ReadonlyMap<string, CoreHead>;
+
+export function describeImage(image: Image, cores: Cores, options: Options): string[] {
+  const { inventory } = image;
+  const created = new Date(Number(inventory.createdUnixNs / 1_000_000n)).toISOString();
+  const { tasks, threads, bytes, frozenNs } = inventory.stats;
+  return [
+    `${options.paint("bold", `image ${inventory.id}`)}, made ${created} on ${printable(inventory.hostname)}, ${printable(inventory.kernel.release)}`,
+    `${plural(tasks, "task")}, ${plural(threads, "thread")}, ${formatBytes(bytes)}; frozen for ${formatNs(frozenNs)}${inventory.shellJob ? "; a shell job" : ""}`,
+    "",
+    ...tree(image, cores, options),
+  ];
+}
+
+function tree(image: Image, cores: Cores, options: Options): string[] {
+  const lines: string[] = [];
+  const visit = (task: Task, prefix: string, branch: string, below: string): void => {
+    const pid = task.pids[0] ?? 0;
+    lines.push(`${prefix}${branch}${headline(task, cores, options)}`);
+    const children = image.tasks.filter((other) => other !== image.tasks[0] && other.ppid === pid);
+    const inner = prefix + below;
+    for (const line of objects(task, image, cores, options)) lines.push(`${inner}${children.length > 0 ? "│ " : "  "}${options.paint("dim", line)}`);
+    children.forEach((child, i) => {
+      const last = i === children.length - 1;
+      visit(child, inner, last ? "└─" : "├─", last ? "  " : "│ ");
+    });
+  };
+  const [root] = image.tasks;
+  if (root !== undefined) visit(root, "", "", "");
+  return lines;
+}
+
+function headline(task: Task, cores: Cores, options: Options): string {
+  const pid = task.pids[0] ?? 0;
+  const name = `${options.paint("cyan", String(pid))} ${options.paint("bold", printable(task.comm))}`;
+  if (task.state === "zombie") return `${name} zombie, ${exitText(task.exitStatus ?? 0)}`;
+  const head = task.core === undefined ? undefined : cores.get(task.core);
+  const parts = [
+    task.state === "stopped" ? "stopped" : undefined,
+    task.sid === pid ? "session leader" : task.pgid === pid ? "group leader" : undefined,
+    task.threads.length > 1 ? plural(task.threads.length, "thread") : undefined,
+    head === undefined ? undefined : `${formatBytes(head.pageBytes)} of private memory`,
+  ].filter((part) => part !== undefined);
+  return `${name}${parts.length > 0 ? ` ${parts.join(", ")}` : ""}`;
+}
+
+function exitText(status: number): string {
+  const signal = status & 0x7f;
+  return signal === 0 ? `exit status ${(status >> 8) & 0xff}` : `killed by signal ${signal}`;
+}
+
+function objects(task: Task, image: Image, cores: Cores, { verbose }: Options): string[] {
+  const lines: string[] = [];
+  if (task.cwd !== undefined && verbose) lines.push(`cwd ${printable(task.cwd.path)}`);
+  for (const { fd, file, cloexec } of task.descriptors) {
+    const open = image.files[file];
+    if (open !== undefined) lines.push(`fd ${fd} ${describeFile(open)}${cloexec && verbose ? ", close-on-exec" : ""}`);
+  }
+  const head = task.core === undefined ? undefined : cores.get(task.core);
+  for (const mapped of head === undefined ? [] : sharedOf(head, image)) {
+    lines.push(`shared ${mapped.kind} ${printable(mapped.name ?? mapped.identity.path)}, ${formatBytes(mapped.identity.size)}`);
+  }
+  return lines;
+}
+
+/** What a task shares with others by its mappings. */
+function sharedOf(head: CoreHead, image: Image): MappedFile[] {
+  const found = new Set<MappedFile>();
+  for (const vma of head.fileVmas()) {
+    if (vma.kind !== VMA_KIND.FILE_SHARED) continue;
+    const dev = (BigInt(vma.dev_major) << 32n) | BigInt(vma.dev_minor);
+    const file = image.memory.find((candidate) => candidate.kernelDev === dev && candidate.kernelIno === vma.ino);
+    if (file !== undefined) found.add(file);
+  }
+  return [...found];
+}
+
+function describeFile(file: OpenFile): string {
+  switch (file.kind) {
+    case "regular":
+      return `${printable(file.identity.path)} at ${file.position}${file.identity.deleted ? ", deleted" : ""}${file.data === undefined ? "" : `, contents in ${file.data.name}`}`;
+    case "directory":
+      return `directory ${printable(file.identity.path)}`;
+    case "path":
+      return `path ${printable(file.identity.path)}`;
+    case "device":
+      return printable(file.identity.path);
+    case "pipe":
+    case "fifo": {
+      const unread = file.pipe.chunks.reduce((sum, chunk) => sum + chunk.data.length, 0);
+      const name = file.kind === "pipe" ? `pipe:[${file.pipe.ino}]` : `fifo ${printable(file.identity.path)}`;
+      const end = ["read end", "write end", "both ends"][file.flags & 3] ?? "end";
+      return `${name}, ${end}${unread > 0 ? `, ${formatBytes(unread)} unread` : ""}`;
+    }
+    case "memfd":
+      return `memfd ${file.memory}`;
+    case "external":
+      return `outside: ${printable(file.key)} ${printable(file.path)}`;
+  }
+}
