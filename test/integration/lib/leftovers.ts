@@ -16,6 +16,17 @@ function startTime(pid: number): string | undefined {
   }
 }
 
+/** Roots that outlive the test that started them. */
+const kept = new Set<number>();
+
+export function keep(...pids: readonly number[]): void {
+  for (const pid of pids) kept.add(pid);
+}
+
+export function releaseAll(): void {
+  kept.clear();
+}
+
 export function remember(pid: number): void {
   const time = startTime(pid);
   if (time !== undefined) roots.set(pid, time);
@@ -38,7 +49,8 @@ function signal(pid: number, name: NodeJS.Signals): void {
 
 export function killAll(): void {
   for (const [pid, time] of roots) {
+    if (kept.has(pid)) continue;
     if (startTime(pid) === time) killTree(pid);
+    roots.delete(pid);
   }
-  roots.clear();
 }

@@ -71,7 +71,13 @@ export class Tree {
     return { atLeastNs: this.#awayAtLeastNs, atMostNs: this.#awayAtMostNs };
   }
 
-  forgetDowntime(): void {
+  /** It was on disk for so long, seen from outside. */
+  wasAway(atLeastNs: bigint, atMostNs: bigint): void {
+    this.#awayAtLeastNs += atLeastNs;
+    this.#awayAtMostNs += atMostNs;
+  }
+
+  protected forgetDowntime(): void {
     this.#awayAtLeastNs = this.#awayAtMostNs = 0n;
   }
 
@@ -105,8 +111,7 @@ export class Tree {
     await this.gone(pids);
     const restoring = process.hrtime.bigint();
     await this.restore(image, args.restore);
-    this.#awayAtLeastNs += restoring - away;
-    this.#awayAtMostNs += process.hrtime.bigint() - begin;
+    this.wasAway(restoring - away, process.hrtime.bigint() - begin);
     await this.mustLookLike(before);
   }
 
@@ -129,17 +134,22 @@ export class Program extends Tree {
   readonly #status: string;
   #round = 1;
 
-  private constructor(pid: number, directory: string) {
+  protected constructor(pid: number, directory: string) {
     super(pid, directory);
     this.#status = path.join(directory, "status");
   }
 
-  static async start(name: string, args: readonly string[] = [], options: StartOptions = {}): Promise<Program> {
-    const directory = options.directory ?? newDirectory();
+  protected static prepare(directory: string): string {
     const status = path.join(directory, "status");
     writeFileSync(status, "");
     // programs that have become another user report too
     chmodSync(status, 0o666);
+    return status;
+  }
+
+  static async start(name: string, args: readonly string[] = [], options: StartOptions = {}): Promise<Program> {
+    const directory = options.directory ?? newDirectory();
+    const status = Program.prepare(directory);
     const pid = await Tree.spawn(path.join(PROGRAMS, name), ["--status", status, ...args], directory, options);
     const program = new Program(pid, directory);
     await program.ready();
@@ -192,5 +202,55 @@ export class Program extends Tree {
     this.#tell("SIGUSR2");
     await this.#line(`PASS ${this.#round}`);
     await this.gone([this.pid]);
+  }
+}
+
+export interface Command {
+  program: string;
+  args?: readonly string[];
+}
+
+/** Several programs that are dumped as one tree. */
+export class Herd extends Program {
+  readonly members: readonly Program[];
+
+  private constructor(pid: number, directory: string, members: readonly Program[]) {
+    super(pid, directory);
+    this.members = members;
+  }
+
+  static async gather(commands: readonly Command[]): Promise<Herd> {
+    const directory = newDirectory();
+    const directories = commands.map(newDirectory);
+    directories.forEach(Program.prepare);
+    const list = path.join(directory, "list");
+    const lines = commands.map(({ program, args = [] }, i) => [directories[i], path.join(PROGRAMS, program), ...args].join("\t"));
+    writeFileSync(list, `${lines.join("\n")}\n`);
+    const status = Program.prepare(directory);
+    const pid = await Tree.spawn(path.join(PROGRAMS, "herd"), ["--status", status, list], directory, {});
+    const members: Program[] = [];
+    for (const member of directories) {
+      const number = await until(`${member}/pid`, () => readPid(path.join(member, "pid")));
+      members.push(new Program(number, member));
+    }
+    const herd = new Herd(pid, directory, members);
+    await herd.ready();
+    for (const member of members) await member.ready();
+    return herd;
+  }
+
+  override wasAway(atLeastNs: bigint, atMostNs: bigint): void {
+    super.wasAway(atLeastNs, atMostNs);
+    for (const member of this.members) member.wasAway(atLeastNs, atMostNs);
+  }
+}
+
+function readPid(file: string): number | undefined {
+  try {
+    const text = readFileSync(file, "utf8");
+    return text.endsWith("\n") ? Number(text) : undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
   }
 }

@@ -1,6 +1,7 @@
 /** Tests by table, and what a failure shows. */
 
-import { Program, type StartOptions, type Tree } from "./program.js";
+import { keep, killAll, releaseAll } from "./leftovers.js";
+import { Herd, Program, type StartOptions, type Tree } from "./program.js";
 
 /** Adds what was done to a tree to an error about it. */
 export async function withJournal<T extends Tree>(tree: T, act: (tree: T) => Promise<void>): Promise<void> {
@@ -18,10 +19,12 @@ export interface Row extends StartOptions {
   args?: readonly string[];
   /** what the test is called, if the program's name does not say it */
   title?: string;
+  /** not together with others: what it does to the machine or to the test's duration is too much */
+  alone?: boolean;
   timeoutMs?: number;
 }
 
-/** The life of every program: dumped and restored twice in a row, then it verifies, sets up anew, and ends. */
+/** The life of a program: dumped and restored twice in a row, then it verifies, sets up anew, verifies, and ends. */
 export async function liveThroughTwo(row: Row): Promise<void> {
   await withJournal(await Program.start(row.program, row.args, row), async (program) => {
     await program.cycle();
@@ -31,13 +34,44 @@ export async function liveThroughTwo(row: Row): Promise<void> {
   });
 }
 
+/**
+ * Each row is a test. All that can share a tree are dumped and restored
+ * together, which saves starting crctl for each; where that fails, each is
+ * tried by itself, which tells whose fault it is.
+ */
 export function describeRows(title: string, rows: readonly Row[]): void {
+  const together = rows.filter((row) => row.alone !== true);
+
   describe(title, () => {
+    let herd: Herd | undefined;
+
+    it("all together, twice in a row", async function () {
+      this.timeout(300_000);
+      await withJournal(await Herd.gather(together), async (all) => {
+        await all.cycle();
+        await all.cycle();
+        // it outlives this test, for the next ones to look at
+        keep(all.pid, ...all.members.map(({ pid }) => pid));
+        herd = all;
+      });
+    });
+
     for (const row of rows) {
       it(row.title ?? [row.program, ...(row.args ?? [])].join(" "), async function () {
         if (row.timeoutMs !== undefined) this.timeout(row.timeoutMs);
-        await liveThroughTwo(row);
+        const member = herd?.members[together.indexOf(row)];
+        if (member === undefined) {
+          await liveThroughTwo(row);
+          return;
+        }
+        await member.verify();
+        await member.finish();
       });
     }
+
+    after(() => {
+      releaseAll();
+      killAll();
+    });
   });
 }

@@ -1,0 +1,26 @@
+/** Memory: each kind of mapping, its content and its properties. */
+
+import { describeRows } from "./lib/scenario.js";
+
+describeRows("memory", [
+  { program: "heap" },
+  { program: "stack" },
+  { program: "prot_none" },
+  { program: "readonly" },
+  { program: "private_file" },
+  { program: "shared_file" },
+  { program: "shared_anon" },
+  { program: "shared_live" },
+  { program: "memfd" },
+  { program: "dev_zero" },
+  { program: "cow_fork" },
+  { program: "advice" },
+  { program: "mlockall" },
+  { program: "mlockall", args: ["onfault"] },
+  { program: "sparse" },
+  { program: "many_vmas" },
+  { program: "identity" },
+  { program: "large", args: ["96"] },
+  // every second page of 544 MiB: 69,632 runs, more than the 65,535 that e_phnum can count
+  { program: "large", args: ["544", "alternate"], title: "more program headers than e_phnum can count", alone: true, timeoutMs: 300_000 },
+]);

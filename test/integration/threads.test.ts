@@ -1,0 +1,12 @@
+/** Threads. */
+
+import { describeRows } from "./lib/scenario.js";
+
+describeRows("threads", [
+  { program: "threads" },
+  { program: "threads_busy" },
+  { program: "thread_ends" },
+  { program: "robust" },
+  { program: "pi_mutex" },
+  { program: "thread_settings" },
+]);

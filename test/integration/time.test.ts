@@ -1,0 +1,15 @@
+/** Calls with a timeout, timers, and what a thread has registered with the kernel for its speed. */
+
+import { describeRows } from "./lib/scenario.js";
+
+describeRows("time", [
+  // long enough not to be over before the second dump, on a slow machine too
+  { program: "sleeps", args: ["16"], title: "sleeps go on for the time that was left" },
+  { program: "cpu_sleep" },
+  { program: "itimers" },
+  { program: "alarm_fires" },
+  { program: "posix_timers" },
+  { program: "rseq" },
+  { program: "rseq_section" },
+  { program: "membarrier" },
+]);
