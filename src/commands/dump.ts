@@ -78,5 +78,8 @@ async function summary(result: DumpResult, args: Global): Promise<void> {
       `${formatBytes(result.bytes)} to ${result.dir}; frozen ${formatNs(result.frozenNs)}, total ${formatNs(result.totalNs)}; ` +
       `the tree ${result.after === "run" ? "" : "was "}${AFTERWARDS[result.after]}`,
   );
-  if (args.verbose > 0) print(`image ${result.id}`);
+  if (args.verbose === 0) return;
+  print(`image ${result.id}`);
+  const phases = Object.entries(result.phasesNs).map(([phase, ns]) => `${phase} ${formatNs(ns)}`);
+  print(`time: ${phases.join(", ")}`);
 }

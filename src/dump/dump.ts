@@ -24,6 +24,18 @@ import { readSeccomp } from "./seccomp.js";
 import { checkSessions } from "./session.js";
 import { collectTasks, schedulingOf, threadsOf, zombieTask, type TaskState } from "./tasks.js";
 
+/** Where the time goes: what a person sees with -v. */
+class Stopwatch {
+  readonly phases: Record<string, bigint> = {};
+  private last = process.hrtime.bigint();
+
+  lap(phase: string): void {
+    const now = process.hrtime.bigint();
+    this.phases[phase] = (this.phases[phase] ?? 0n) + now - this.last;
+    this.last = now;
+  }
+}
+
 /** How long the default waits for the ids of the killed tasks to be free. */
 const KILL_TIMEOUT_MS = 5000;
 
@@ -44,6 +56,7 @@ interface Collected {
 
 export function dump(options: DumpOptions, progress: Progress): DumpResult {
   const startNs = process.hrtime.bigint();
+  const watch = new Stopwatch();
   native().watchSignals();
   const target = checkTarget(options.pid);
   checkModule();
@@ -53,8 +66,10 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
   const writer = ImageWriter.open(options.dir, { force: options.force });
   let tree: FrozenTree | undefined;
   try {
+    watch.lap("check");
     tree = FrozenTree.freeze(options.pid, options.freezeTimeoutMs);
-    const collected = collect(tree, options, outsiders, problems);
+    watch.lap("freeze");
+    const collected = collect(tree, options, { outsiders, problems, watch });
     let bytes: bigint;
     try {
       problems.check();
@@ -62,16 +77,21 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
     } finally {
       for (const core of collected.cores) core.close();
     }
+    watch.lap("copy");
     if (options.after === "run") tree.thaw();
+    watch.lap("end");
     const id = randomBytes(16).toString("hex");
     const { states } = collected;
     bytes += writeMetadata(collected, writer);
     const stats = { tasks: states.length, threads: tree.threadCount, bytes, frozenNs: tree.frozenNs };
     checkInterrupted();
+    watch.lap("metadata");
     writer.finish({ ...inventoryOf(collected, options, id), stats });
+    watch.lap("sync");
     if (options.after === "stop") tree.stop();
     if (options.after === "kill") tree.kill(KILL_TIMEOUT_MS);
     progress.stop();
+    watch.lap("end");
     return {
       dir: options.dir,
       id,
@@ -83,6 +103,7 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
       frozenNs: tree.frozenNs,
       totalNs: process.hrtime.bigint() - startNs,
       after: options.after,
+      phasesNs: watch.phases,
       warnings: problems.warnings,
     };
   } catch (error) {
@@ -93,14 +114,23 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
   }
 }
 
-function collect(tree: FrozenTree, options: DumpOptions, outsiders: Outsiders, problems: Problems): Collected {
+interface Tools {
+  outsiders: Outsiders;
+  problems: Problems;
+  watch: Stopwatch;
+}
+
+function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, watch }: Tools): Collected {
   const clocks = native().clocks();
   const states = collectTasks(tree.tasks, problems);
   const live = states.filter((state) => !state.frozen.zombie);
   outsiders.except(new Set(states.map((state) => state.frozen.pid)));
   if (!options.shellJob) checkSessions(states, problems);
 
+  watch.lap("tasks");
+
   const cores = openCores(live);
+  watch.lap("cores");
   try {
     const contents = new Contents();
     const memory = new MemoryTable({
@@ -110,22 +140,17 @@ function collect(tree: FrozenTree, options: DumpOptions, outsiders: Outsiders, p
     for (const core of cores) core.refusals(problems);
     const saved = cores.filter((core) => !core.refused);
     memory.addMappings(saved.flatMap((core) => mappingsOf(core)));
+    watch.lap("memory");
 
     const { files: found, tables } = collectDescriptors(live, problems);
     const context = new Context(found, options.pid, { problems, contents, memory, outsiders });
     const files = found.map((file) => dumpDescription(file, context)).filter((file) => file !== undefined);
-    return {
-      states,
-      cores,
-      tables,
-      files,
-      memory,
-      contents,
-      clocks,
-      scheduling: schedulingOf(live),
-      rlimits: new Map(live.map(({ frozen }) => [frozen.pid, native().rlimits(frozen.pid)])),
-      seccomp: new Map(saved.map((core) => [core.task.frozen.pid, readSeccomp(core, problems)])),
-    };
+    watch.lap("descriptors");
+    const scheduling = schedulingOf(live);
+    const rlimits = new Map(live.map(({ frozen }) => [frozen.pid, native().rlimits(frozen.pid)]));
+    const seccomp = new Map(saved.map((core) => [core.task.frozen.pid, readSeccomp(core, problems)]));
+    watch.lap("tasks");
+    return { states, cores, tables, files, memory, contents, clocks, scheduling, rlimits, seccomp };
   } catch (error) {
     for (const core of cores) core.close();
     throw error;

@@ -25,6 +25,8 @@ export interface DumpResult {
   frozenNs: bigint;
   totalNs: bigint;
   after: DumpOptions["after"];
+  /** time by phase */
+  phasesNs: Record<string, bigint>;
   warnings: string[];
 }
 
