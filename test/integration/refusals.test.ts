@@ -1,0 +1,105 @@
+/** What cannot be saved yet ends the dump with its name, before anything is frozen for long; the tree goes on. */
+
+import { expect } from "chai";
+import path from "node:path";
+import { mustFail, type ReportedError } from "./lib/crctl.js";
+import { keep, killAll, releaseAll } from "./lib/leftovers.js";
+import { newDirectory } from "./lib/paths.js";
+import { pidsOfTree } from "./lib/procfs.js";
+import { Herd, Program } from "./lib/program.js";
+
+/** The argument of refused, and what a person must be able to read about it. */
+const TOGETHER: readonly (readonly [string, RegExp])[] = [
+  ["unix-socket", /socket/i],
+  ["tcp-socket", /socket/i],
+  ["netlink-socket", /socket/i],
+  ["epoll", /epoll/],
+  ["eventfd", /eventfd/],
+  ["timerfd", /timerfd/],
+  ["signalfd", /signalfd/],
+  ["inotify", /inotify/],
+  ["io_uring", /io_uring/],
+  ["userfaultfd", /userfaultfd/],
+  ["pidfd", /pidfd/],
+  ["perf", /perf/],
+  ["pty-master", /terminal|ptmx|device/],
+  ["message-queue", /queue/i],
+  ["aio", /aio|asynchronous/i],
+  ["flock", /lock/],
+  ["posix-lock", /lock/],
+  ["ofd-lock", /lock/],
+  ["lease", /lease|lock/],
+  ["deleted-cwd", /directory/],
+  ["hugetlb", /huge/i],
+  ["ldt", /LDT|descriptor table/i],
+  ["pkey", /protection key|pkey/i],
+  ["mempolicy", /memory policy|policy|NUMA/i],
+  ["mbind", /policy|NUMA/i],
+  ["ioperm", /I\/O|port/i],
+  ["syscall-dispatch", /dispatch/i],
+  ["clone-vm", /shares? .*memory|memory .*shared/i],
+  ["clone-files", /shares? .*descriptor|descriptor table/i],
+  ["clone-fs", /shares?|shared/i],
+  ["clone-sighand", /shares?|shared/i],
+  ["user-ns", /namespace/],
+  ["uts-ns", /namespace/],
+  ["net-ns", /namespace/],
+  ["ipc-ns", /namespace/],
+  ["mount-ns", /namespace/],
+  ["cgroup-ns", /namespace/],
+  ["pid-ns-for-children", /namespace/],
+  ["time-ns-for-children", /namespace/],
+];
+
+/** These keep a tree from being frozen or looked at as a whole, so each is tried by itself. */
+const ALONE: readonly (readonly [string, string, number, RegExp])[] = [
+  ["vfork", "E_UNSUPPORTED", 4, /vfork/],
+  ["traced", "E_TRACED", 3, /traced|tracer/],
+  ["leader-ended", "E_UNSUPPORTED", 4, /leader/],
+];
+
+function image(): string {
+  return path.join(newDirectory(), "image");
+}
+
+describe("refusals", () => {
+  let herd: Herd;
+  let error: ReportedError;
+
+  it("all that stands in the way is named at once", async function () {
+    this.timeout(180_000);
+    herd = await Herd.gather(TOGETHER.map(([kind]) => ({ program: "refused", args: [kind] })));
+    keep(herd.pid, ...herd.members.map(({ pid }) => pid));
+    error = await mustFail("E_UNSUPPORTED", 4, ["dump", "-t", String(herd.pid), "-D", image()]);
+  });
+
+  for (const [index, [kind, words]] of TOGETHER.entries()) {
+    it(kind, async () => {
+      const member = herd.members[index];
+      if (member === undefined) throw new Error("the herd has not come together");
+      const tasks = pidsOfTree(member.pid);
+      const about = (error.problems ?? [error]).filter(({ pid }) => pid !== undefined && tasks.includes(pid));
+      expect(about, `nothing is said about ${tasks.join(" ")}; what is said: ${JSON.stringify(error.problems, null, 1)}`).to.not.be.empty;
+      expect(about.map((problem) => JSON.stringify(problem)).join("\n")).to.match(words);
+      for (const problem of about) expect(problem).to.have.property("comm");
+      await member.verify();
+      await member.finish();
+    });
+  }
+
+  after(() => {
+    releaseAll();
+    killAll();
+  });
+
+  for (const [kind, code, exitCode, words] of ALONE) {
+    it(kind, async () => {
+      const program = await Program.start("refused", [kind]);
+      // a task that never stops must not be waited for long
+      const refusal = await mustFail(code, exitCode, ["dump", "-t", String(program.pid), "-D", image(), "--freeze-timeout", "3"]);
+      expect(JSON.stringify(refusal)).to.match(words);
+      await program.verify();
+      await program.finish();
+    });
+  }
+});

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reads /proc/PID/dump in ways that a shell cannot. Arguments:
+ *	PID splice			splice it to standard output
+ *	PID pread SEED			read pieces at places in any order, print the whole
+ *	PID hold			open it, print "open", wait for the end of the input, read: prints "ok" or the error's name
+ *	PID path			the same with O_PATH, without reading
+ *	PID chdir			stand in mfd/, print "open", wait for the end of the input
+ */
+#include "test.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+static char path[64];
+
+static void by_splice(int fd)
+{
+	int pipe_fds[2];
+	ssize_t size;
+
+	TRY(pipe(pipe_fds));
+	while ((size = TRY(splice(fd, NULL, pipe_fds[1], NULL, 65536, 0))) > 0)
+		while (size > 0)
+			size -= TRY(splice(pipe_fds[0], NULL, STDOUT_FILENO, NULL, size, 0));
+}
+
+static void by_pread(int fd, unsigned int seed)
+{
+	struct stat st;
+
+	TRY(fstat(fd, &st));
+	CHECK(st.st_size > 0, "the size of %s is %ld", path, (long)st.st_size);
+	/* Pieces of uneven size, the order by a step that is prime to their number. */
+	size_t piece = 1000 + seed % 10007, pieces = (st.st_size + piece - 1) / piece, at = seed % pieces, step = 1000003;
+	char *whole = calloc(1, st.st_size);
+	CHECK(whole, "out of memory");
+	for (size_t i = 0; i < pieces; i++) {
+		size_t from = at * piece, left = st.st_size - from < piece ? st.st_size - from : piece;
+		while (left > 0) {
+			ssize_t size = TRY(pread(fd, whole + from, left, from));
+			CHECK(size > 0, "nothing at %zu of %ld", from, (long)st.st_size);
+			from += size;
+			left -= size;
+		}
+		at = (at + step) % pieces;
+	}
+	CHECK(step % pieces != 0 || pieces == 1, "the step meets not every piece");
+	for (off_t done = 0; done < st.st_size;)
+		done += TRY(write(STDOUT_FILENO, whole + done, st.st_size - done));
+}
+
+static void wait_for_end_of_input(void)
+{
+	char byte;
+
+	SAME(write(STDOUT_FILENO, "open\n", 5), 5);
+	while (TRY(read(STDIN_FILENO, &byte, 1)) > 0)
+		;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 3) {
+		fprintf(stderr, "usage: procdump PID splice|pread|hold|path|chdir [SEED]\n");
+		return 2;
+	}
+	snprintf(path, sizeof(path), "/proc/%s/dump", argv[1]);
+	if (strcmp(argv[2], "chdir") == 0) {
+		snprintf(path, sizeof(path), "/proc/%s/mfd", argv[1]);
+		TRY(chdir(path));
+		wait_for_end_of_input();
+		return 0;
+	}
+	int fd = open(path, strcmp(argv[2], "path") == 0 ? O_PATH : O_RDONLY);
+	if (fd < 0) {
+		printf("%s\n", strerrorname_np(errno));
+		return 1;
+	}
+	if (strcmp(argv[2], "splice") == 0) {
+		by_splice(fd);
+	} else if (strcmp(argv[2], "pread") == 0) {
+		by_pread(fd, argc > 3 ? atoi(argv[3]) : 1);
+	} else {
+		char byte;
+
+		wait_for_end_of_input();
+		if (strcmp(argv[2], "hold") == 0)
+			printf("%s\n", read(fd, &byte, 1) == 1 ? "ok" : strerrorname_np(errno));
+	}
+	return 0;
+}

@@ -1,0 +1,433 @@
+/**
+ * The executor with real processes. Where images cannot be executed, tasks run a program instead that keeps to the
+ * protocol of gate and report. Choosing pids needs root: without it these tests do not exist.
+ */
+
+import { spawnSync } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync, writevSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { expect } from "chai";
+
+import { native, nativePaths } from "../../src/native.js";
+import { parseStat } from "../../src/proc/stat.js";
+import { OP, PLAN_FD, STAGE, encodePlan, type Op, type Plan } from "../../src/restore/plan.js";
+import { planTree, type TreeTask } from "../../src/restore/tree.js";
+import { randomTree } from "./lib/tree-model.js";
+
+const PROGRAM = `
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+/* parked GATE REPORT [exit STATUS | kill SIGNAL | silent] */
+int main(int argc, char **argv)
+{
+	char byte, line[32];
+	int gate = atoi(argv[1]), report = atoi(argv[2]);
+	const char *mode = argc > 3 ? argv[3] : "";
+	sigset_t none;
+
+	if (!strcmp(mode, "silent"))
+		_exit(0);
+	dprintf(report, "ready %d\\n", getpid());
+	close(report);
+	if (read(gate, &byte, 1) != 1)
+		_exit(99);
+	close(gate);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (!strcmp(mode, "exit"))
+		_exit(atoi(argv[4]));
+	if (!strcmp(mode, "kill"))
+		kill(getpid(), atoi(argv[4]));
+	if (fork() == 0)	/* whatever pid the kernel has free */
+		_exit(0);
+	pause();
+}
+`;
+
+const SLOT = { GATE: 0, REPORT: 1, FIRST: 2 };
+/** of the program's own descriptors for gate and report */
+const [GATE_FD, REPORT_FD] = [900, 901];
+
+/** Each test has pids of its own: those of the last one may still be zombies that init has not got round to. */
+let nextFree = 20000;
+
+let dir = "";
+let image = 0;
+
+interface Running {
+  pid: number;
+  status: number;
+  text: string;
+}
+
+function startPlan(plan: Plan): Running {
+  const executor = nativePaths("crctl-executor").find((file) => spawnSync("test", ["-x", file]).status === 0);
+  if (executor === undefined) throw new Error("the executor is not built");
+  const fd = native().memfdCreate("test-plan", 1);
+  writevSync(fd, encodePlan(plan).parts);
+  const fds = [0, 1, 2];
+  fds[PLAN_FD.PLAN] = fd;
+  fds[PLAN_FD.STATUS] = -1;
+  fds[PLAN_FD.IMAGE] = image;
+  try {
+    return { ...native().startExecutor(executor, fds), text: "" };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The next line; undefined at the end. */
+function lineOf(run: Running): string | undefined {
+  for (;;) {
+    const end = run.text.indexOf("\n");
+    if (end >= 0) {
+      const line = run.text.slice(0, end);
+      run.text = run.text.slice(end + 1);
+      return line;
+    }
+    const more = native().readStatus(run.status, 20000);
+    if (more === "") throw new Error("the executor says nothing");
+    if (more === undefined) return undefined;
+    run.text += more;
+  }
+}
+
+function finish(run: Running): string[] {
+  const lines: string[] = [];
+  for (let line = lineOf(run); line !== undefined; line = lineOf(run)) lines.push(line);
+  native().waitChild(run.pid);
+  closeSync(run.status);
+  return lines;
+}
+
+const parked = (...args: string[]): Op => ({
+  type: OP.PROGRAM,
+  data: [`${dir}/parked`, String(GATE_FD), String(REPORT_FD), ...args].join("\0"),
+});
+
+interface Extra {
+  create?: Op[];
+  slots?: number;
+  finish?: Op[];
+  final?: (task: TreeTask) => Op[] | undefined;
+}
+
+function planFor(tasks: readonly TreeTask[], extra: Extra = {}): Plan {
+  const tree = planTree(tasks, { adoptSession: false, callerGroup: native().processGroup() });
+  expect(tree.problems).to.deep.equal([]);
+  tasks.forEach((task, i) => {
+    const final = tree.processes[i]?.stages[STAGE.FINAL];
+    if (task.zombie !== undefined) final?.push({ type: OP.DIE, arg: task.zombie.status });
+    else {
+      final?.push({ type: OP.DUP, slot: SLOT.GATE, arg: GATE_FD }, { type: OP.DUP, slot: SLOT.REPORT, arg: REPORT_FD });
+      final?.push(...(extra.final?.(task) ?? [parked()]));
+    }
+  });
+  return {
+    detach: false,
+    progress: false,
+    barriers: tree.barriers,
+    slotBase: 1000,
+    slotCount: SLOT.FIRST + (extra.slots ?? 0),
+    inherited: 0,
+    root: 0,
+    gateSlot: SLOT.GATE,
+    reportSlot: SLOT.REPORT,
+    processes: tree.processes,
+    create: extra.create ?? [],
+    fork: tree.fork,
+    settle: tree.settle,
+    finish: extra.finish ?? [],
+    pids: tree.processes.map(({ pid }) => pid),
+  };
+}
+
+function statOf(pid: number): ReturnType<typeof parseStat> {
+  return parseStat(readFileSync(`/proc/${pid}/stat`, "latin1"));
+}
+
+function expectGone(pids: readonly number[]): void {
+  expect(native().pidsInUse(pids)).to.deep.equal([]);
+}
+
+function kill(pids: readonly number[]): void {
+  for (const pid of pids.toReversed()) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // a zombie that its parent's death has taken along
+    }
+  }
+}
+
+/** Until the condition holds; the kernel takes its time over ends of processes. */
+function eventually(what: string, holds: () => boolean): void {
+  const end = Date.now() + 10000;
+  while (!holds()) {
+    if (Date.now() > end) throw new Error(`not within 10 s: ${what}`);
+    spawnSync("sleep", ["0.02"]);
+  }
+}
+
+/** Neither alive nor unreaped by anybody but init. */
+function isOver(pid: number): boolean {
+  try {
+    return statOf(pid).state === "Z";
+  } catch {
+    return true;
+  }
+}
+
+/** Pids of the model start at 100; here they must be free. */
+function shifted(seed: number): TreeTask[] {
+  const offset = freshPids(200) - 100;
+  const shift = (id: number): number => (id === 1 ? 1 : id + offset);
+  return randomTree(seed).map((task) => ({ ...task, pid: shift(task.pid), ppid: shift(task.ppid), pgid: shift(task.pgid), sid: shift(task.sid) }));
+}
+
+/** The first of so many free ids; below the smallest default of pid_max. */
+function freshPids(count: number): number {
+  for (;;) {
+    const first = nextFree;
+    nextFree += count;
+    if (nextFree > 32000) nextFree = 2000;
+    else if (native().pidsInUse(Array.from({ length: count }, (_, i) => first + i)).length === 0) return first;
+  }
+}
+
+function simple(count: number): TreeTask[] {
+  const root = freshPids(count);
+  return Array.from({ length: count }, (_, i) => ({
+    pid: root + i,
+    ppid: i === 0 ? 1 : root,
+    pgid: root,
+    sid: root,
+    comm: `t${i}`,
+    subreaper: false,
+  }));
+}
+
+const describeAsRoot = process.getuid?.() === 0 ? describe : (): void => undefined;
+
+describeAsRoot("the executor", function () {
+  this.timeout(60000);
+
+  before(() => {
+    dir = mkdtempSync(path.join(tmpdir(), "crctl-executor-"));
+    writeFileSync(`${dir}/parked.c`, PROGRAM);
+    const { status, stderr } = spawnSync("cc", ["-O1", "-static", "-o", `${dir}/parked`, `${dir}/parked.c`], { encoding: "utf8" });
+    if (status !== 0) throw new Error(stderr);
+    image = openSync(dir, "r");
+  });
+
+  after(() => {
+    closeSync(image);
+    rmSync(dir, { recursive: true });
+  });
+
+  it("rebuilds random trees: parents, groups, sessions, zombies", () => {
+    for (let seed = 1; seed <= 40; seed++) {
+      const tasks = shifted(seed);
+      const pids = tasks.map(({ pid }) => pid);
+      const run = startPlan(planFor(tasks));
+      try {
+        expect(lineOf(run), `seed ${seed}`).to.equal("running");
+        for (const task of tasks) {
+          const stat = statOf(task.pid);
+          expect(stat, `seed ${seed}`).to.include({ ppid: task === tasks[0] ? run.pid : task.ppid, pgid: task.pgid, sid: task.sid });
+          expect(stat.state === "Z", `seed ${seed}`).to.equal(task.zombie !== undefined);
+          if (task.zombie !== undefined) expect(stat.comm).to.equal(task.comm);
+        }
+      } finally {
+        kill(pids);
+        finish(run);
+      }
+    }
+  });
+
+  it("leaves zombies with the status that they had", () => {
+    const [root, first, second] = simple(3);
+    if (root === undefined || first === undefined || second === undefined) throw new Error();
+    const tasks = [root, { ...first, zombie: { status: 7 << 8, signal: 17 } }, { ...second, zombie: { status: 11, signal: 17 } }];
+    const run = startPlan(planFor(tasks));
+    try {
+      expect(lineOf(run)).to.equal("running");
+      expect(statOf(first.pid)).to.include({ state: "Z", exitStatus: 7 << 8 });
+      expect(statOf(second.pid)).to.include({ state: "Z", exitStatus: 11 });
+    } finally {
+      kill([root.pid]);
+      finish(run);
+    }
+  });
+
+  it("tells how the root ended", () => {
+    for (const [args, status] of [
+      [["exit", "42"], 42 << 8],
+      [["kill", "15"], 15],
+    ] as const) {
+      const run = startPlan(planFor(simple(1), { final: () => [parked(...args)] }));
+      expect(finish(run)).to.deep.equal(["running", `exit ${status}`]);
+    }
+  });
+
+  it("with detach ends when the tree runs", () => {
+    const tasks = simple(3);
+    const run = startPlan({ ...planFor(tasks), detach: true });
+    expect(finish(run)).to.deep.equal(["running"]);
+    expect(statOf(tasks[0]?.pid ?? 0).ppid).to.not.equal(run.pid);
+    kill(tasks.map(({ pid }) => pid));
+  });
+
+  it("opens each object once and puts descriptors into place", () => {
+    writeFileSync(`${dir}/file`, "0123456789");
+    const [a, b, c, reader, writer] = [2, 3, 4, 5, 6];
+    const tasks = simple(2);
+    const run = startPlan(
+      planFor(tasks, {
+        slots: 5,
+        create: [
+          { type: OP.OPEN, slot: a, flags: 2, data: `${dir}/file` },
+          { type: OP.SEEK, slot: a, a: 4n },
+          { type: OP.GHOST, slot: b, a: 0o640n, data: `${dir}/ghost` },
+          { type: OP.FILL, slot: b, a: 10n, data: "file" },
+          { type: OP.REOPEN, slot: c, arg: b, flags: 0 },
+          { type: OP.CLOSE, slot: b },
+          { type: OP.PIPE, slot: reader, arg: writer },
+          { type: OP.PIPE_SIZE, slot: writer, a: 8192n },
+          { type: OP.WRITE, slot: writer, data: Buffer.from("unread") },
+        ],
+        final: () => [
+          { type: OP.DUP, slot: a, arg: 5 },
+          { type: OP.DUP, slot: a, arg: 3 },
+          { type: OP.DUP, slot: c, arg: 4 },
+          { type: OP.DUP, slot: reader, arg: 200 },
+          parked(),
+        ],
+      }),
+    );
+    const pids = tasks.map(({ pid }) => pid);
+    try {
+      expect(lineOf(run)).to.equal("running");
+      for (const pid of pids) {
+        // gate and report are closed by the program; nothing of the executor's is left
+        eventually("descriptors", () => readdirSync(`/proc/${pid}/fd`).length === 4);
+        expect(readdirSync(`/proc/${pid}/fd`).map(Number)).to.have.members([3, 4, 5, 200]);
+        expect(readlinkSync(`/proc/${pid}/fd/5`)).to.equal(`${dir}/file`);
+        expect(readlinkSync(`/proc/${pid}/fd/4`)).to.equal(`${dir}/ghost (deleted)`);
+        expect(readFileSync(`/proc/${pid}/fd/4`, "latin1")).to.equal("0123456789");
+        expect(readFileSync(`/proc/${pid}/fdinfo/3`, "latin1")).to.match(/^pos:\t4\n/);
+      }
+      const [first = 0, second = 0] = pids;
+      expect(native().kcmp(first, second, 0, 3, 5)).to.equal(0);
+      // both ends of the write end are closed: end of file after what was unread
+      expect(readFileSync(`/proc/${first}/fd/200`, "latin1")).to.equal("unread");
+    } finally {
+      kill(pids);
+      finish(run);
+    }
+  });
+
+  describe("leaves nothing behind", () => {
+    let tasks: TreeTask[] = [];
+    let pids: number[] = [];
+    beforeEach(() => {
+      tasks = simple(4);
+      pids = tasks.map(({ pid }) => pid);
+    });
+
+    it("when a pid is in use", () => {
+      const run = startPlan(planFor([...tasks, ...tasks.slice(0, 1).map((root) => ({ ...root, pid: process.pid, ppid: root.pid }))]));
+      const lines = finish(run);
+      expect(lines[0]).to.match(/^error 0 \d+ 17 \d+ clone3: the pid is in use$/);
+      expect(lines.at(-1)).to.equal("cleared");
+      expectGone(pids);
+    });
+
+    it("when an object cannot be made", () => {
+      const lines = finish(startPlan(planFor(tasks, { slots: 1, create: [{ type: OP.OPEN, slot: 2, data: `${dir}/missing` }] })));
+      expect(lines).to.deep.equal(["error 17 0 2 0 open", "cleared"]);
+      expectGone(pids);
+    });
+
+    it("when a file was replaced meanwhile", () => {
+      const lines = finish(startPlan(planFor(tasks, { slots: 1, create: [{ type: OP.OPEN, slot: 2, a: 1n, data: `${dir}/parked` }] })));
+      expect(lines[0]).to.match(/^error 17 0 116 0 the file was replaced/);
+    });
+
+    it("when the last program cannot be executed", () => {
+      const lines = finish(startPlan(planFor(tasks, { final: (task) => (task === tasks[2] ? [{ type: OP.PROGRAM, data: `${dir}/none` }] : undefined) })));
+      expect(lines[0]).to.match(new RegExp(`^error 3 ${pids[2]} 2 \\d+ execve$`));
+      expectGone(pids);
+    });
+
+    it("when a task ends without a word", () => {
+      const lines = finish(startPlan(planFor(tasks, { final: (task) => (task === tasks[3] ? [parked("silent")] : undefined) })));
+      expect(lines[0]).to.match(new RegExp(`^error 18 ${pids[3]} 10 -1 `));
+      expectGone(pids);
+    });
+
+    it("when an attribute cannot be set", () => {
+      const finishing: Op[] = [{ type: OP.CGROUP, arg: pids[1] ?? 0, data: `${dir}/no/cgroup.procs` }];
+      expect(finish(startPlan(planFor(tasks, { finish: finishing })))[0]).to.match(/^error 19 0 2 \d+ moving it to its cgroup$/);
+      expectGone(pids);
+    });
+
+    /** One task never gets ready, so that there is time to do something. */
+    const stuck: Extra = { final: (task) => (task === tasks[3] ? [{ type: OP.PROGRAM, data: "/bin/sleep\x001000" }] : undefined) };
+
+    it("when it is interrupted", () => {
+      const run = startPlan(planFor(tasks, stuck));
+      eventually("all forked", () => native().pidsInUse(pids).length === pids.length);
+      process.kill(run.pid, "SIGTERM");
+      expect(finish(run)[0]).to.match(/^error 18 0 4 -1 /);
+      expectGone(pids);
+    });
+
+    it("when it is killed before anything could put things right", () => {
+      const run = startPlan(planFor(tasks));
+      process.kill(run.pid, "SIGKILL");
+      finish(run);
+      eventually("all gone", () => pids.every(isOver));
+    });
+
+    it("when it is killed while tasks wait at the gate and others are still to execute their images", () => {
+      // its own zombie keeps the pipe's line from being looked at: the child sleeps in place of an exec
+      const run = startPlan(planFor(tasks, { final: (task) => (task === tasks[3] ? [{ type: OP.AWAIT_ZOMBIE, arg: 0 }] : undefined) }));
+      process.kill(run.pid, "SIGKILL");
+      finish(run);
+      eventually("all gone", () => pids.every(isOver));
+    });
+
+    it("when the plan is damaged", () => {
+      const plan = planFor(tasks);
+      const lines = finish(startPlan({ ...plan, create: [{ type: OP.CLOSE, slot: 5000 }] }));
+      expect(lines).to.deep.equal(["error 16 0 71 -1 an operation of the plan is malformed", "cleared"]);
+    });
+  });
+
+  it("does not take an id of the tree for itself", () => {
+    // as many ids as the executor may get
+    const next = Number(readFileSync("/proc/sys/kernel/ns_last_pid", "latin1"));
+    const plan = planFor(simple(1));
+    const run = startPlan({ ...plan, pids: [...plan.pids, ...Array.from({ length: 300 }, (_, i) => next + i)] });
+    expect(finish(run)).to.deep.equal(["again"]);
+  });
+
+  it("forks 300 tasks quickly", () => {
+    const tasks = simple(300);
+    const start = performance.now();
+    const run = startPlan(planFor(tasks));
+    try {
+      expect(lineOf(run)).to.equal("running");
+      expect(performance.now() - start).to.be.lessThan(10000);
+    } finally {
+      kill(tasks.map(({ pid }) => pid));
+      finish(run);
+    }
+  });
+
+});
