@@ -98,6 +98,7 @@ export interface Native {
 
   // ptrace.cc
   freezeTree(root: number, timeoutMs: number): FrozenTree;
+  listTree(root: number): FrozenTask[];
   thaw(tids: readonly number[]): bigint;
   stopAndThaw(pids: readonly number[], tids: readonly number[]): bigint;
   killFrozen(pids: readonly number[], tids: readonly number[], timeoutMs: number): number[];

@@ -80,6 +80,19 @@ class Freezer {
     }
   }
 
+  // Only looks.
+  void List() {
+    Add(root_, 0);
+    for (size_t i = 0; i < tasks_.size(); i++) {
+      for (pid_t tid : Tids(tasks_[i].pid)) tasks_[i].threads.push_back({tid});
+      try {
+        AddChildren(i);
+      } catch (const Failure &) {
+        // it has ended
+      }
+    }
+  }
+
   void Release() {
     for (Task &task : tasks_) {
       for (Thread &thread : task.threads) {
@@ -240,20 +253,10 @@ Napi::Error FreezeError(Napi::Env env, const Failure &failure) {
   return error;
 }
 
-// freezeTree(root: number, timeoutMs: number): { sinceNs, tasks: { pid, ppid, zombie, stopped, threads }[] }. Parents come
-// before their children. If it throws, everything runs again.
-Napi::Value freezeTree(const Napi::CallbackInfo &info) {
-  Napi::Env env = info.Env();
-  Freezer freezer(info[0].As<Napi::Number>().Int32Value(),
-                  static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value()) * 1000000ull);
-  try {
-    freezer.Run();
-  } catch (const Failure &failure) {
-    throw FreezeError(env, failure);
-  }
-  Napi::Array tasks = Napi::Array::New(env, freezer.tasks().size());
+Napi::Array ToArray(Napi::Env env, const std::vector<Task> &list) {
+  Napi::Array tasks = Napi::Array::New(env, list.size());
   uint32_t count = 0;
-  for (const Task &task : freezer.tasks()) {
+  for (const Task &task : list) {
     Napi::Array threads = Napi::Array::New(env, task.threads.size());
     uint32_t index = 0;
     for (const Thread &thread : task.threads) threads.Set(index++, Napi::Number::New(env, thread.tid));
@@ -265,12 +268,35 @@ Napi::Value freezeTree(const Napi::CallbackInfo &info) {
     object.Set("threads", threads);
     tasks.Set(count++, object);
   }
+  return tasks;
+}
+
+// freezeTree(root: number, timeoutMs: number): { sinceNs, tasks: { pid, ppid, zombie, stopped, threads }[] }. Parents come
+// before their children. If it throws, everything runs again.
+Napi::Value freezeTree(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  Freezer freezer(info[0].As<Napi::Number>().Int32Value(),
+                  static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value()) * 1000000ull);
+  try {
+    freezer.Run();
+  } catch (const Failure &failure) {
+    throw FreezeError(env, failure);
+  }
   Napi::Object result = Napi::Object::New(env);
   result.Set("sinceNs", ToBigInt(env, freezer.since_ns()));
-  result.Set("tasks", tasks);
+  result.Set("tasks", ToArray(env, freezer.tasks()));
   return result;
 }
 CRCTL_EXPORT(freezeTree);
+
+// listTree(root: number): FrozenTask[], as freezeTree() would find it, but without stopping anything: who comes or goes
+// meanwhile may be missing.
+Napi::Value listTree(const Napi::CallbackInfo &info) {
+  Freezer lister(info[0].As<Napi::Number>().Int32Value(), 0);
+  lister.List();
+  return ToArray(info.Env(), lister.tasks());
+}
+CRCTL_EXPORT(listTree);
 
 // thaw(tids: number[]): bigint, the time in ns. Tasks that were stopped by a signal stay so.
 Napi::Value thaw(const Napi::CallbackInfo &info) {

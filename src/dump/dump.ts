@@ -8,7 +8,7 @@ import { coreName, FILES, MEMORY, TASKS } from "../image/names.js";
 import { IMAGE_VERSION, type Descriptor, type Inventory, type OpenFile, type Sched, type Task } from "../image/schema.js";
 import { ImageWriter } from "../image/write.js";
 import { dumpDescription } from "../kinds/dump.js";
-import { MemoryTable, kernelDevice, mappingOf } from "../kinds/memory.js";
+import { MemoryTable, exeOf, mappingOf, type Mapping } from "../kinds/memory.js";
 import { native } from "../native.js";
 import { VERSION } from "../version.js";
 import { Contents } from "./contents.js";
@@ -19,6 +19,7 @@ import { checkInterrupted, FrozenTree } from "./freeze.js";
 import type { DumpOptions, DumpResult, Progress } from "./options.js";
 import { Outsiders } from "./outside.js";
 import { checkModule, checkPermission, checkTarget } from "./preflight.js";
+import { prelook } from "./prelook.js";
 import { Problems } from "./problems.js";
 import { readSeccomp } from "./seccomp.js";
 import { checkSessions } from "./session.js";
@@ -62,6 +63,7 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
   checkModule();
   checkPermission(options.pid, target.comm);
   const outsiders = new Outsiders();
+  prelook(options, outsiders);
   const problems = new Problems();
   const writer = ImageWriter.open(options.dir, { force: options.force });
   let tree: FrozenTree | undefined;
@@ -157,20 +159,9 @@ function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, 
   }
 }
 
-function mappingsOf(core: Core): ReturnType<typeof mappingOf>[] {
-  const { frozen, stat } = core.task;
-  const mappings = core.head.fileVmas().map((vma) => mappingOf(frozen.pid, stat.comm, vma));
-  const { mm } = core.head;
-  mappings.push({
-    pid: frozen.pid,
-    comm: stat.comm,
-    kernelDev: kernelDevice(mm.exe_dev_major, mm.exe_dev_minor),
-    kernelIno: mm.exe_ino,
-    fileFlags: mm.exe_flags,
-    name: mm.exe,
-    source: `/proc/${frozen.pid}/exe`,
-  });
-  return mappings;
+function mappingsOf({ head, task: { frozen, stat } }: Core): Mapping[] {
+  const mappings = head.fileMappings().map((file) => mappingOf(frozen.pid, stat.comm, file));
+  return [...mappings, exeOf(frozen.pid, stat.comm, head.exe())];
 }
 
 /** Returns the bytes copied. */

@@ -20,6 +20,9 @@ const PAGE_SIZE = 4096;
 /** Enough bytes to call {@link headSize} with. */
 export const PREFIX_SIZE = EHDR_SIZE + SHDR_SIZE + PHDR_SIZE;
 
+const VMA_AT = layout.Vma.offsets;
+const MM_AT = layout.Mm.offsets;
+
 export interface Note {
   name: string;
   type: number;
@@ -35,6 +38,18 @@ export interface Load {
 
 export interface VmaEntry extends layout.VmaRecord {
   /** path of the mapped file, "" if none */
+  name: string;
+}
+
+/** A file that is mapped; device and inode number as the kernel has them. */
+export interface FileMapping {
+  /** of a mapping of it */
+  start: bigint;
+  devMajor: number;
+  devMinor: number;
+  ino: bigint;
+  /** CRCTL_FILE_* */
+  flags: number;
   name: string;
 }
 
@@ -175,19 +190,49 @@ export class CoreHead {
     return this.all(records, layout.Vma).map((vma) => ({ ...vma, name: this.text(records.extra, vma.name_off, vma.name_len) }));
   }
 
-  /** Only those that map a file: there are few of them, and a dump wants nothing else while the tree is frozen. */
-  fileVmas(): VmaEntry[] {
+  /**
+   * One record for each file that is mapped, of a mapping of it: this runs while the tree is frozen, and wants nothing of
+   * the other areas. Neighbours that map the same file share their name in the table.
+   */
+  fileMappings(): FileMapping[] {
     const records = this.vmaRecords();
-    const kindOffset = layout.Vma.layout.find((field) => field.name === "kind")?.offset ?? 0;
     const view = viewOf(records.records);
-    const found: VmaEntry[] = [];
-    for (let i = 0; i < records.count; i++) {
-      const kind = view.getUint32(i * records.size + kindOffset, true);
+    const seen = new Set<string>();
+    const found: FileMapping[] = [];
+    for (let at = 0; at < records.records.length; at += layout.Vma.size) {
+      const kind = view.getUint32(at + VMA_AT.kind, true);
       if (kind !== layout.VMA_KIND.FILE_PRIVATE && kind !== layout.VMA_KIND.FILE_SHARED) continue;
-      const vma = this.record(records, layout.Vma, i);
-      found.push({ ...vma, name: this.text(records.extra, vma.name_off, vma.name_len) });
+      const devMajor = view.getUint32(at + VMA_AT.dev_major, true);
+      const devMinor = view.getUint32(at + VMA_AT.dev_minor, true);
+      const ino = view.getBigUint64(at + VMA_AT.ino, true);
+      const nameOffset = view.getUint32(at + VMA_AT.name_off, true);
+      const key = `${devMajor}:${devMinor}:${ino}:${nameOffset}`;
+      if (seen.has(key)) continue;
+      seen.add(key);
+      found.push({
+        start: view.getBigUint64(at + VMA_AT.start, true),
+        devMajor,
+        devMinor,
+        ino,
+        flags: view.getUint32(at + VMA_AT.file_flags, true),
+        name: this.text(records.extra, nameOffset, view.getUint32(at + VMA_AT.name_len, true)),
+      });
     }
     return found;
+  }
+
+  /** The program itself. */
+  exe(): Omit<FileMapping, "start"> {
+    const records = this.records(layout.NT.MM, layout.Mm);
+    if (records.count < 1) throw damaged(this.where, "a note has no record");
+    const view = viewOf(records.records);
+    return {
+      devMajor: view.getUint32(MM_AT.exe_dev_major, true),
+      devMinor: view.getUint32(MM_AT.exe_dev_minor, true),
+      ino: view.getBigUint64(MM_AT.exe_ino, true),
+      flags: view.getUint32(MM_AT.exe_flags, true),
+      name: this.text(records.extra, view.getUint32(MM_AT.exe_off, true), view.getUint32(MM_AT.exe_len, true)),
+    };
   }
 
   threads(): ThreadEntry[] {

@@ -42,6 +42,8 @@ export interface FieldLayout {
 export class Struct<const F extends Fields> {
   readonly size: number;
   readonly layout: readonly FieldLayout[];
+  /** Where the fields are, for those who want few of them quickly. */
+  readonly offsets: { readonly [K in keyof F]: number };
 
   constructor(fields: F) {
     let end = 0;
@@ -57,6 +59,7 @@ export class Struct<const F extends Fields> {
       align = Math.max(align, size);
     }
     this.layout = layout;
+    this.offsets = Object.fromEntries(layout.map(({ name, offset }) => [name, offset])) as { [K in keyof F]: number };
     this.size = Math.ceil(end / align) * align;
   }
 

@@ -33,20 +33,29 @@ interface Written {
   hashedBytes?: bigint;
 }
 
+/** The image that is to be overwritten, until the new one is complete. */
+interface Aside {
+  path: string;
+  /** the inventory first */
+  names: string[];
+}
+
 export class ImageWriter {
   readonly dir: string;
   /** true: we made the directory, and take it away again on failure */
   private readonly made: boolean;
+  private readonly aside: Aside | undefined;
   private readonly files: Written[] = [];
 
-  private constructor(dir: string, made: boolean) {
+  private constructor(dir: string, made: boolean, aside: Aside | undefined) {
     this.dir = dir;
     this.made = made;
+    this.aside = aside;
   }
 
   /**
    * Makes the directory if it is not there, and checks that it can hold an image. Left-overs of an unfinished dump
-   * are removed, a complete image only with `force`.
+   * are removed, a complete image only with `force`, and only once the new one is complete.
    */
   static open(dir: string, options: { force: boolean }): ImageWriter {
     let made = false;
@@ -56,8 +65,7 @@ export class ImageWriter {
     } catch (error) {
       if (!isSystemError(error) || error.code !== "EEXIST") throw dirError(dir, error);
     }
-    if (!made) prepare(dir, options.force);
-    const writer = new ImageWriter(dir, made);
+    const writer = new ImageWriter(dir, made, made ? undefined : prepare(dir, options.force));
     // only a try tells whether a directory can be written to (read-only mounts, idmaps, quotas)
     try {
       const probe = `${dir}/.crctl-${randomBytes(6).toString("hex")}`;
@@ -135,17 +143,22 @@ export class ImageWriter {
       throw ioError("cannot complete the image", this.dir, error);
     }
     this.close();
+    if (this.aside !== undefined) rmSync(this.aside.path, { recursive: true, force: true });
   }
 
-  /** After a failure: nothing of ours stays. */
+  /** After a failure: nothing of ours stays, and what was there is back. */
   abandon(): void {
     const files = this.files.slice();
     this.close();
     // the inventory first: without it the rest is no image
     for (const file of files.reverse()) rmSync(`${this.dir}/${file.name}`, { force: true });
-    if (!this.made) return;
+    if (this.aside !== undefined) {
+      const { path, names } = this.aside;
+      for (const name of names.slice().reverse()) renameSync(`${path}/${name}`, `${this.dir}/${name}`);
+    }
     try {
-      rmdirSync(this.dir);
+      if (this.aside !== undefined) rmdirSync(this.aside.path);
+      if (this.made) rmdirSync(this.dir);
     } catch {
       // somebody else put something there: theirs
     }
@@ -156,29 +169,36 @@ export class ImageWriter {
   }
 }
 
-function prepare(dir: string, force: boolean): void {
-  let names: string[];
+/** Left-overs of an unfinished dump go; a complete image is put aside, and its place returned. */
+function prepare(dir: string, force: boolean): Aside | undefined {
   try {
     if (!statSync(dir).isDirectory()) {
       throw new CrctlError("E_DIR", `not a directory: ${dir}`, { path: dir, hint: "choose a directory for the image" });
     }
-    names = readdirSync(dir);
+    const names = readdirSync(dir);
+    const ours = names.filter((name) => isImageFile(name));
+    if (!names.includes(INVENTORY)) {
+      for (const name of ours) unlinkSync(`${dir}/${name}`);
+      return undefined;
+    }
+    if (!force) {
+      throw new CrctlError("E_DIR_IN_USE", `${dir} holds a complete image`, {
+        path: dir,
+        hint: "choose another directory, or overwrite the image with --force",
+      });
+    }
+    const aside = { path: `${dir}/.crctl-old-${randomBytes(6).toString("hex")}`, names: inventoryFirst(ours) };
+    mkdirSync(aside.path, { mode: 0o700 });
+    // without its inventory the directory is no image; with it, it is a whole one
+    for (const name of aside.names) renameSync(`${dir}/${name}`, `${aside.path}/${name}`);
+    return aside;
   } catch (error) {
     throw dirError(dir, error);
   }
-  if (names.includes(INVENTORY) && !force) {
-    throw new CrctlError("E_DIR_IN_USE", `${dir} holds a complete image`, {
-      path: dir,
-      hint: "choose another directory, or overwrite the image with --force",
-    });
-  }
-  const ours = names.filter((name) => isImageFile(name));
-  try {
-    // the inventory first: from then on the directory is no image
-    for (const name of ours.sort((a, b) => Number(b === INVENTORY) - Number(a === INVENTORY))) unlinkSync(`${dir}/${name}`);
-  } catch (error) {
-    throw dirError(dir, error);
-  }
+}
+
+function inventoryFirst(names: readonly string[]): string[] {
+  return [...names].sort((a, b) => Number(b === INVENTORY) - Number(a === INVENTORY));
 }
 
 function dirError(dir: string, error: unknown): CrctlError {

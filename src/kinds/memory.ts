@@ -2,7 +2,7 @@
 
 import { closeSync, constants, openSync } from "node:fs";
 
-import type { VmaEntry } from "../image/elfcore.js";
+import type { FileMapping } from "../image/elfcore.js";
 import { FILE_FLAG } from "../image/layout.js";
 import type { DataRef, FileIdentity, MappedFile } from "../image/schema.js";
 import { native, type StatRecord } from "../native.js";
@@ -34,16 +34,20 @@ export interface Mapping {
   source: string;
 }
 
-export function mappingOf(pid: number, comm: string, vma: VmaEntry): Mapping {
+export function mappingOf(pid: number, comm: string, file: FileMapping): Mapping {
+  const source = `/proc/${pid}/mfd/${file.start.toString(16)}`;
+  return { ...exeOf(pid, comm, file), address: file.start, source };
+}
+
+export function exeOf(pid: number, comm: string, file: Omit<FileMapping, "start">): Mapping {
   return {
     pid,
     comm,
-    address: vma.start,
-    kernelDev: kernelDevice(vma.dev_major, vma.dev_minor),
-    kernelIno: vma.ino,
-    fileFlags: vma.file_flags,
-    name: vma.name,
-    source: `/proc/${pid}/mfd/${vma.start.toString(16)}`,
+    kernelDev: kernelDevice(file.devMajor, file.devMinor),
+    kernelIno: file.ino,
+    fileFlags: file.flags,
+    name: file.name,
+    source: `/proc/${pid}/exe`,
   };
 }
 

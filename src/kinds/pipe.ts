@@ -8,12 +8,17 @@ import { O_ACCMODE, O_DIRECT, O_NONBLOCK, O_WRONLY } from "../proc/fdinfo.js";
 import type { RestoreContext, RestoreHalf } from "../restore/context.js";
 import { OP, type Subject } from "../restore/plan.js";
 import { accessMode, openAgain, setOwner, settableFlags } from "./open.js";
-import { baseOf, descriptorOf, inodeKey, sourceOf, type DumpContext, type DumpHalf, type Found } from "./types.js";
+import { S_IFIFO, baseOf, descriptorOf, inodeKey, isType, sourceOf, type DumpContext, type DumpHalf, type Found } from "./types.js";
 
 const O_RDONLY = 0;
 
 export function isPipeLink(link: string): boolean {
   return link.startsWith("pipe:[");
+}
+
+/** A pipe or a FIFO. */
+export function isPipe(found: Found): boolean {
+  return isType(found.stat, S_IFIFO);
 }
 
 // ---- dump ----

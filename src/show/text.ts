@@ -81,7 +81,7 @@ function objects(task: Task, image: Image, cores: Cores, { verbose }: Options): 
 /** What a task shares with others by its mappings. */
 function sharedOf(head: CoreHead, image: Image): MappedFile[] {
   const found = new Set<MappedFile>();
-  for (const vma of head.fileVmas()) {
+  for (const vma of head.vmas()) {
     if (vma.kind !== VMA_KIND.FILE_SHARED) continue;
     const dev = (BigInt(vma.dev_major) << 32n) | BigInt(vma.dev_minor);
     const file = image.memory.find((candidate) => candidate.kernelDev === dev && candidate.kernelIno === vma.ino);
