@@ -96,6 +96,8 @@ static const char *clone_error(int err)
 		return "clone3: the pid is in use";
 	case EPERM:
 		return "clone3 with a chosen pid needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN";
+	case EINVAL:
+		return "clone3: the pid is not below kernel.pid_max";
 	case EAGAIN:
 		return "clone3: a limit on the number of processes is reached";
 	default:

@@ -89,7 +89,7 @@ function openDirectory(dir: string): number {
 /** The next process shall get an id beyond all that the tree needs. Where that is not allowed, trying again does it too. */
 function skipPids(pids: readonly number[]): void {
   try {
-    writeFileSync("/proc/sys/kernel/ns_last_pid", String(Math.max(...pids)));
+    writeFileSync("/proc/sys/kernel/ns_last_pid", String(pids.reduce((highest, pid) => Math.max(highest, pid), 0)));
   } catch {
     // the next attempt gets the next id
   }

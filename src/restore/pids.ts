@@ -1,5 +1,7 @@
 /** Whether the ids that the tree needs are free, and who has them if not. */
 
+import { readFileSync } from "node:fs";
+
 import type { Problem } from "../errors.js";
 import { native } from "../native.js";
 import { statusField, statusNumber } from "../proc/status.js";
@@ -15,6 +17,7 @@ export interface PidUser {
 const MAX_NAMED = 20;
 
 export function checkPids(wanted: ReadonlyMap<number, PidUser>, problems: Problem[]): void {
+  checkMaximum(wanted, problems);
   const used = native().pidsInUse([...wanted.keys()]);
   if (used.length === 0) return;
   const texts = native().readTexts(used.slice(0, MAX_NAMED).map((pid) => `/proc/${pid}/status`));
@@ -33,6 +36,20 @@ export function checkPids(wanted: ReadonlyMap<number, PidUser>, problems: Proble
   if (used.length > MAX_NAMED) {
     problems.push({ code: "E_PID_IN_USE", object: "ids", why: `and ${used.length - MAX_NAMED} more ids are in use` });
   }
+}
+
+/** The dumping machine may have had more ids than this one. */
+function checkMaximum(wanted: ReadonlyMap<number, PidUser>, problems: Problem[]): void {
+  const limit = Number(readFileSync("/proc/sys/kernel/pid_max", "latin1"));
+  let highest = 0;
+  for (const pid of wanted.keys()) if (pid > highest) highest = pid;
+  if (highest < limit) return;
+  problems.push({
+    code: "E_CONFLICT",
+    object: "process ids",
+    why: `the tree has ids up to ${highest}, this kernel gives none from ${limit} on`,
+    hint: `sysctl kernel.pid_max=${highest + 1}`,
+  });
 }
 
 function holder(pid: number, status: string): string {

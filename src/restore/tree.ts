@@ -157,19 +157,20 @@ class TreePlanner {
   }
 
   /**
-   * A session leader that has children in the session of one of its own ancestors forked them before its setsid, and
-   * so must itself be born there. Children first: a demand climbs.
+   * A session leader with children in another session forked them before its setsid, and so must itself be born there.
+   * Only a subreaper may have taken them in later: it is believed to have forked those whose session is that of one of
+   * its own ancestors. Children first: a demand climbs.
    */
   private demandBirths(): void {
     for (const node of this.nodes.toReversed()) {
       if (node.sid !== node.task.pid) continue;
-      node.born = node.children.map((child) => child.born).find((session) => session !== undefined && this.fromAbove(node, session));
+      const demands = node.children.map((child) => child.born).filter((session) => session !== undefined && session !== node.sid);
+      node.born = demands.find((session) => !node.task.subreaper || this.isAbove(node, session));
     }
   }
 
   /** Whether an ancestor is in that session. The executor is the last of them. */
-  private fromAbove(node: Node, session: number): boolean {
-    if (session === node.sid) return false;
+  private isAbove(node: Node, session: number | undefined): boolean {
     for (let up = node.parent; up !== undefined; up = up.parent) if (up.sid === session) return true;
     return session === CALLER;
   }
@@ -206,8 +207,8 @@ class TreePlanner {
     for (const node of waiting) {
       this.refuse(
         node,
-        `its session ${node.born === CALLER ? "of the caller" : String(node.born)} is one that nothing below its parent ` +
-          `${node.task.ppid} can give it: such a layout cannot be rebuilt`,
+        `it would have to be born into ${node.born === CALLER ? "the caller's session" : `session ${node.born}`}, and nothing ` +
+          `below its parent ${node.task.ppid} can do that: such a layout cannot be rebuilt`,
       );
     }
   }
@@ -219,9 +220,7 @@ class TreePlanner {
       sibling.siblings.push(node);
       return true;
     }
-    const below = members.find(
-      (member) => member.task.zombie === undefined && this.reaperOf(member) === node.parent && !isBelow(member, waiting),
-    );
+    const below = members.find((member) => this.reaperOf(member) === node.parent && !isBelow(member, waiting));
     if (below === undefined || (node.parent !== undefined && !node.parent.task.subreaper)) return false;
     below.orphans.push(node);
     if (node.parent !== undefined) node.parent.adopts = true;

@@ -395,8 +395,11 @@ describeAsRoot("the executor", function () {
     });
 
     it("when it is killed while tasks wait at the gate and others are still to execute their images", () => {
-      // its own zombie keeps the pipe's line from being looked at: the child sleeps in place of an exec
-      const run = startPlan(planFor(tasks, { final: (task) => (task === tasks[3] ? [{ type: OP.AWAIT_ZOMBIE, arg: 0 }] : undefined) }));
+      // nobody ever opens the other end of the FIFO
+      expect(spawnSync("mkfifo", [`${dir}/fifo-${tasks[3]?.pid}`]).status).to.equal(0);
+      const fifo: Op = { type: OP.OPEN, slot: 2, flags: 0, data: `${dir}/fifo-${tasks[3]?.pid}` };
+      const run = startPlan(planFor(tasks, { slots: 1, final: (task) => (task === tasks[3] ? [fifo] : undefined) }));
+      eventually("loaded", () => pids.slice(0, 3).every((pid) => !isOver(pid) && statOf(pid).comm === "parked"));
       process.kill(run.pid, "SIGKILL");
       finish(run);
       eventually("all gone", () => pids.every(isOver));
