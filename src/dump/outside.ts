@@ -8,7 +8,9 @@ export class Outsiders {
   /** link: pids */
   private readonly pipes = new Map<string, number[]>();
   private readonly fifos = new Map<string, boolean>();
-  private others: number[] = [];
+  private tree: ReadonlySet<number> = new Set();
+  /** those that are not in the tree; undefined until they matter */
+  private others: number[] | undefined;
 
   /** Looks at all tasks. */
   constructor() {
@@ -19,25 +21,28 @@ export class Outsiders {
     this.scan(pids);
   }
 
-  /** Once the tree is known: who came since, and who of those seen belongs to the tree. */
+  /** Who belongs to the tree. */
   except(tree: ReadonlySet<number>): void {
-    this.others = native()
-      .listNumbers("/proc")
-      .filter((pid) => pid !== process.pid && !tree.has(pid));
-    this.scan(this.others.filter((pid) => !this.scanned.has(pid)));
-    for (const [link, pids] of this.pipes) {
-      this.pipes.set(
-        link,
-        pids.filter((pid) => !tree.has(pid)),
-      );
-    }
+    this.tree = tree;
+    this.others = undefined;
+    this.fifos.clear();
   }
 
   holds(link: string): boolean {
-    if (isPipeLink(link)) return (this.pipes.get(link)?.length ?? 0) > 0;
+    const others = (this.others ??= this.look());
+    if (isPipeLink(link)) return this.pipes.get(link)?.some((pid) => !this.tree.has(pid)) ?? false;
     let held = this.fifos.get(link);
-    if (held === undefined) this.fifos.set(link, (held = native().holders(this.others, [link]).some((holder) => holder.link === link)));
+    if (held === undefined) this.fifos.set(link, (held = native().holders(others, [link]).some((holder) => holder.link === link)));
     return held;
+  }
+
+  /** Those who came since the first look are looked at too. */
+  private look(): number[] {
+    const others = native()
+      .listNumbers("/proc")
+      .filter((pid) => pid !== process.pid && !this.tree.has(pid));
+    this.scan(others.filter((pid) => !this.scanned.has(pid)));
+    return others;
   }
 
   private scan(pids: readonly number[]): void {

@@ -34,6 +34,7 @@ export function prelook(options: DumpOptions, outsiders: Outsiders): void {
 function look(options: DumpOptions, outsiders: Outsiders, problems: Problems): void {
   const states = collectTasks(listed(options.pid), problems);
   const live = states.filter((state) => !state.frozen.zombie);
+  outsiders.except(new Set(states.map((state) => state.frozen.pid)));
   if (!options.shellJob) checkSessions(states, problems);
   schedulingOf(live);
   const { files } = collectDescriptors(live, problems);
