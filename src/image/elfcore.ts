@@ -343,7 +343,9 @@ export class CoreHead {
       pageBytes += size;
     }
     if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(vaddr)) throw damaged(this.where, "a page segment is too large");
-    return { fileBytes: BigInt(offset < 0 ? this.headBytes : offset), pageBytes: BigInt(pageBytes) };
+    // where pages would start
+    if (offset < 0) offset = Math.ceil(this.headBytes / PAGE_SIZE) * PAGE_SIZE;
+    return { fileBytes: BigInt(offset), pageBytes: BigInt(pageBytes) };
   }
 
   private vmaRecords(): Records {
