@@ -16,7 +16,7 @@
  */
 struct crctl_sem_undo_list {
 	refcount_t refcnt;
-	spinlock_t lock;
+	spinlock_t lock;	/* protects list_proc */
 	struct list_head list_proc;
 };
 

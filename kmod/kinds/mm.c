@@ -119,12 +119,31 @@ static int fill_mm(struct mm_struct *mm, struct crctl_mm *r)
 	return 0;
 }
 
+/* Where the link to the executable leads; the path is in @room. */
+static char *fill_exe(struct file *exe, struct crctl_mm *r, struct crctl_notes *n, char *room)
+{
+	const struct path *path = crctl_file_path(exe);
+	const struct inode *inode = d_inode(path->dentry);
+	bool deleted;
+	char *name;
+
+	r->exe_dev_major = MAJOR(inode->i_sb->s_dev);
+	r->exe_dev_minor = MINOR(inode->i_sb->s_dev);
+	r->exe_ino = inode->i_ino;
+	name = crctl_path(path, room, &r->exe_len, &deleted);
+	if (IS_ERR(name)) {
+		crctl_refuse(n, CRCTL_REFUSE_VMA_KIND, 0, 0, 0,
+			     "an executable whose path cannot be told, error %ld", PTR_ERR(name));
+		return NULL;
+	}
+	r->exe_flags = crctl_file_flags(exe, deleted);
+	return name;
+}
+
 static int add_mm(struct crctl_group *g, struct crctl_notes *n, char *room)
 {
 	struct crctl_mm r = { .exe_fd = -1, .personality = g->leader->personality };
-	const struct inode *inode;
 	struct file *exe;
-	bool deleted;
 	char *path = NULL;
 	int err;
 
@@ -133,15 +152,8 @@ static int add_mm(struct crctl_group *g, struct crctl_notes *n, char *room)
 		return err;
 	exe = crctl_call(get_mm_exe_file)(g->mm);
 	if (exe) {
-		path = crctl_path(crctl_file_path(exe), room, &r.exe_len, &deleted);
-		inode = d_inode(crctl_file_path(exe)->dentry);
-		r.exe_dev_major = MAJOR(inode->i_sb->s_dev);
-		r.exe_dev_minor = MINOR(inode->i_sb->s_dev);
-		r.exe_ino = inode->i_ino;
+		path = fill_exe(exe, &r, n, room);
 		fput(exe);
-		if (IS_ERR(path))
-			return PTR_ERR(path);
-		r.exe_flags = deleted ? CRCTL_FILE_DELETED : 0;
 	}
 	return crctl_note_records(n, CRCTL_NT_MM, &r, sizeof(r), 1, path, r.exe_len);
 }

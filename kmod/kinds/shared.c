@@ -96,9 +96,9 @@ int crctl_shared_dump(struct crctl_group *g, struct crctl_notes *n)
 		u32 code;
 		const char *what;
 	} text[NR_SHARED] = {
-		[SHARED_MM] = { CRCTL_REFUSE_SHARED_MM, "memory" },
-		[SHARED_FILES] = { CRCTL_REFUSE_SHARED_FILES, "descriptor table" },
-		[SHARED_FS] = { CRCTL_REFUSE_SHARED_FILES, "working directory and umask" },
+		[SHARED_MM] = { CRCTL_REFUSE_SHARED_MM, "memory is" },
+		[SHARED_FILES] = { CRCTL_REFUSE_SHARED_FILES, "descriptor table is" },
+		[SHARED_FS] = { CRCTL_REFUSE_SHARED_FILES, "working directory and umask are" },
 	};
 	struct sharers s[NR_SHARED] = {};
 	unsigned int i, k;
@@ -109,7 +109,7 @@ int crctl_shared_dump(struct crctl_group *g, struct crctl_notes *n)
 	for (k = 0; k < NR_SHARED; k++)
 		for (i = 0; i < s[k].nr; i++)
 			crctl_refuse(n, text[k].code, 0, 0, s[k].tgid[i],
-				     "its %s is shared with process %d, which is no thread of it",
+				     "its %s shared with process %d, which is no thread of it",
 				     text[k].what, s[k].tgid[i]);
 	return 0;
 }

@@ -265,6 +265,18 @@ char *crctl_path(const struct path *path, char *room, u32 *len, bool *deleted)
 	return p;
 }
 
+/**
+ * crctl_file_flags() - what there is to know of a file besides its path
+ * @file: the file
+ * @deleted: what crctl_path() said
+ *
+ * Return: CRCTL_FILE_* bits.
+ */
+u32 crctl_file_flags(struct file *file, bool deleted)
+{
+	return shmem_kind(file) | (deleted ? CRCTL_FILE_DELETED : 0);
+}
+
 static int fill_file(struct vma_table *t, struct vm_area_struct *vma, struct crctl_vma *r)
 {
 	const struct path *path = crctl_file_path(vma->vm_file);
@@ -291,7 +303,7 @@ static int fill_file(struct vma_table *t, struct vm_area_struct *vma, struct crc
 			     PTR_ERR(name));
 		return 0;
 	}
-	r->file_flags = shmem_kind(vma->vm_file) | (deleted ? CRCTL_FILE_DELETED : 0);
+	r->file_flags = crctl_file_flags(vma->vm_file, deleted);
 	r->name_len = len;
 	return add_name(t, name, len, &r->name_off);
 }

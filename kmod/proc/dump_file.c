@@ -9,41 +9,25 @@
  * reader that got there has a consistent image, whichever way its bytes went.
  */
 #include <linux/fs.h>
-#include <linux/mutex.h>
-#include <linux/wait.h>
-#include <linux/pipe_fs_i.h>
 #include <linux/ptrace.h>
-#include <linux/splice.h>
-#include <linux/uio.h>
 #include <linux/utsname.h>
 
 #include "compat/proc.h"
+#include "proc/dump.h"
 #include "proc/proc.h"
-
-/* Pages that one turn of a read holds. */
-#define BATCH 256ul
-
-struct dump {
-	struct crctl_group g;
-	struct crctl_notes notes;
-	struct crctl_pages pages;
-	struct {
-		Elf64_Ehdr ehdr;
-		Elf64_Shdr shdr;
-	} head;
-	u32 phnum;
-	loff_t notes_off;
-	loff_t data_off;
-	loff_t size;
-};
 
 /* ---- who may read, and when ---- */
 
-/*
+/**
+ * crctl_dump_lock() - make sure that the caller may read, and that nothing has run
+ * @d: the dump
+ *
  * As mm_access() does: an execve() of the process that changes what the reader
- * may see cannot take place between this check and what is done under it.
+ * may see cannot take place before crctl_dump_unlock().
+ *
+ * Return: 0 or a negative errno, and then nothing is locked.
  */
-static int lock_and_check(struct dump *d)
+int crctl_dump_lock(struct crctl_dump *d)
 {
 	struct rw_semaphore *lock = &d->g.leader->signal->exec_update_lock;
 	unsigned int i;
@@ -67,14 +51,18 @@ out:
 	return err;
 }
 
-static void unlock(struct dump *d)
+/**
+ * crctl_dump_unlock() - what follows crctl_dump_lock()
+ * @d: the dump
+ */
+void crctl_dump_unlock(struct crctl_dump *d)
 {
 	up_read(&d->g.leader->signal->exec_update_lock);
 }
 
 /* ---- opening ---- */
 
-static int add_threads(struct dump *d)
+static int add_threads(struct crctl_dump *d)
 {
 	unsigned int i;
 	int err;
@@ -89,7 +77,7 @@ static int add_threads(struct dump *d)
 	return 0;
 }
 
-static int add_kinds(struct dump *d)
+static int add_kinds(struct crctl_dump *d)
 {
 	return add_threads(d) ?:
 	       crctl_process_dump(&d->g, &d->notes) ?:
@@ -103,7 +91,7 @@ static int add_kinds(struct dump *d)
 }
 
 /* The first note says what is known only in the end. */
-static void fill_info(struct dump *d, size_t info_at)
+static void fill_info(struct crctl_dump *d, size_t info_at)
 {
 	struct crctl_image_info info = {
 		.kind = CRCTL_IMAGE_DUMP,
@@ -118,7 +106,7 @@ static void fill_info(struct dump *d, size_t info_at)
 	memcpy(d->notes.buf + info_at, &info, sizeof(info));
 }
 
-static int add_notes(struct dump *d)
+static int add_notes(struct crctl_dump *d)
 {
 	static const struct crctl_image_info later;
 	struct crctl_notes *n = &d->notes;
@@ -150,7 +138,7 @@ static int add_notes(struct dump *d)
 	return err;
 }
 
-static void lay_out(struct dump *d)
+static void lay_out(struct crctl_dump *d)
 {
 	d->phnum = d->pages.nr + 1;
 	d->notes_off = sizeof(d->head) + (loff_t)d->phnum * sizeof(Elf64_Phdr);
@@ -177,7 +165,7 @@ static void lay_out(struct dump *d)
 	d->head.shdr.sh_info = d->phnum;
 }
 
-static int collect(struct dump *d, struct task_struct *task)
+static int collect(struct crctl_dump *d, struct task_struct *task)
 {
 	struct rw_semaphore *lock = &task->signal->exec_update_lock;
 	int err;
@@ -203,13 +191,13 @@ out:
 		return err;
 	lay_out(d);
 	/* Has it been still all the time? And may the reader see all its threads? */
-	err = lock_and_check(d);
+	err = crctl_dump_lock(d);
 	if (!err)
-		unlock(d);
+		crctl_dump_unlock(d);
 	return err;
 }
 
-static void free_dump(struct dump *d)
+static void free_dump(struct crctl_dump *d)
 {
 	crctl_pages_free(&d->pages);
 	crctl_notes_free(&d->notes);
@@ -220,7 +208,7 @@ static void free_dump(struct dump *d)
 static int dump_open(struct inode *inode, struct file *file)
 {
 	struct task_struct *task;
-	struct dump *d;
+	struct crctl_dump *d;
 	int err;
 
 	task = get_pid_task(crctl_proc_pid(inode), PIDTYPE_PID);
@@ -252,14 +240,14 @@ static int dump_release(struct inode *inode, struct file *file)
 
 static loff_t dump_llseek(struct file *file, loff_t offset, int whence)
 {
-	struct dump *d = file->private_data;
+	struct crctl_dump *d = file->private_data;
 
 	return fixed_size_llseek(file, offset, whence, d->size);
 }
 
 /* ---- what comes before the pages ---- */
 
-static void make_phdr(const struct dump *d, u32 i, Elf64_Phdr *ph)
+static void make_phdr(const struct crctl_dump *d, u32 i, Elf64_Phdr *ph)
 {
 	const struct crctl_run *run;
 	u64 size;
@@ -284,7 +272,7 @@ static void make_phdr(const struct dump *d, u32 i, Elf64_Phdr *ph)
 }
 
 /* Bytes at @pos, up to @len of them but maybe fewer; @pos is before the pages. */
-static size_t some_header(const struct dump *d, loff_t pos, u8 *buf, size_t len)
+static size_t some_header(const struct crctl_dump *d, loff_t pos, u8 *buf, size_t len)
 {
 	Elf64_Phdr ph;
 	const void *from;
@@ -314,8 +302,16 @@ static size_t some_header(const struct dump *d, loff_t pos, u8 *buf, size_t len)
 	return len;
 }
 
-/* Fill a page with what is at @pos, as far as it is before the pages. */
-static size_t fill_header(const struct dump *d, loff_t pos, void *buf, size_t len)
+/**
+ * crctl_dump_header() - what comes before the pages
+ * @d: the dump
+ * @pos: where in the image, before the pages
+ * @buf: at least min(@len, PAGE_SIZE) bytes
+ * @len: how many bytes are wanted
+ *
+ * Return: how many bytes were written, at least one.
+ */
+size_t crctl_dump_header(const struct crctl_dump *d, loff_t pos, void *buf, size_t len)
 {
 	size_t done = 0;
 
@@ -325,202 +321,11 @@ static size_t fill_header(const struct dump *d, loff_t pos, void *buf, size_t le
 	return len;
 }
 
-/* ---- reading ---- */
-
-/* How many pages @len bytes at @pos touch, as far as one turn goes. */
-static unsigned long pages_wanted(const struct dump *d, loff_t pos, size_t len)
-{
-	u64 bytes = min_t(u64, len, d->size - pos);
-
-	return min_t(u64, BATCH, (offset_in_page(pos) + bytes + PAGE_SIZE - 1) >> PAGE_SHIFT);
-}
-
-static long get_pages(struct dump *d, loff_t pos, unsigned long nr, struct page **pages)
-{
-	long got;
-
-	got = lock_and_check(d);
-	if (got)
-		return got;
-	got = crctl_pages_get(&d->pages, d->g.mm, (pos - d->data_off) >> PAGE_SHIFT, nr, pages);
-	unlock(d);
-	return got;
-}
-
-static ssize_t read_header(struct dump *d, loff_t pos, struct iov_iter *to)
-{
-	size_t len, copied;
-	void *buf;
-
-	buf = (void *)__get_free_page(GFP_KERNEL);
-	if (!buf)
-		return -ENOMEM;
-	len = fill_header(d, pos, buf, iov_iter_count(to));
-	copied = copy_to_iter(buf, len, to);
-	free_page((unsigned long)buf);
-	return copied ?: -EFAULT;
-}
-
-static ssize_t read_pages(struct dump *d, loff_t pos, struct iov_iter *to,
-			  struct page **pages)
-{
-	size_t want, copied = 0, offset = offset_in_page(pos);
-	long i, got;
-	bool fault = false;
-
-	got = get_pages(d, pos, pages_wanted(d, pos, iov_iter_count(to)), pages);
-	if (got < 0)
-		return got;
-	for (i = 0; i < got; i++) {
-		want = min_t(size_t, iov_iter_count(to), PAGE_SIZE - offset);
-		if (!fault) {
-			size_t n = copy_page_to_iter(pages[i], offset, want, to);
-
-			copied += n;
-			fault = n < want;
-		}
-		offset = 0;
-		put_page(pages[i]);
-	}
-	return copied ?: -EFAULT;
-}
-
-static ssize_t dump_read_iter(struct kiocb *iocb, struct iov_iter *to)
-{
-	struct dump *d = iocb->ki_filp->private_data;
-	loff_t pos = iocb->ki_pos;
-	struct page **pages = NULL;
-	ssize_t n, done = 0;
-	int err;
-
-	err = lock_and_check(d);
-	if (err)
-		return err;
-	unlock(d);
-	while (iov_iter_count(to) && pos < d->size) {
-		if (pos < d->data_off) {
-			n = read_header(d, pos, to);
-		} else {
-			if (!pages)
-				pages = kmalloc_array(pages_wanted(d, pos, iov_iter_count(to)),
-						      sizeof(*pages), GFP_KERNEL);
-			n = pages ? read_pages(d, pos, to, pages) : -ENOMEM;
-		}
-		if (n < 0) {
-			/* Whoever reads on meets the error again. */
-			err = n;
-			break;
-		}
-		pos += n;
-		done += n;
-		cond_resched();
-	}
-	kfree(pages);
-	if (err == -EBUSY || (err && !done))
-		return err;
-	/* Pages that were copied while it ran are no image. */
-	err = done ? crctl_group_verify(&d->g) : 0;
-	if (err)
-		return err;
-	iocb->ki_pos = pos;
-	return done;
-}
-
-/* ---- splicing ---- */
-
-static ssize_t splice_header(struct dump *d, loff_t pos, size_t len, struct pipe_inode_info *pipe)
-{
-	struct pipe_buffer buf = { .ops = &nosteal_pipe_buf_ops };
-
-	buf.page = alloc_page(GFP_USER);
-	if (!buf.page)
-		return -ENOMEM;
-	buf.len = fill_header(d, pos, page_address(buf.page), len);
-	return add_to_pipe(pipe, &buf);
-}
-
-/* The process's own pages go into the pipe; nothing is copied. */
-static ssize_t splice_pages(struct dump *d, loff_t pos, size_t len,
-			    struct pipe_inode_info *pipe, struct page **pages)
-{
-	unsigned long room = pipe->max_usage - pipe_occupancy(pipe->head, pipe->tail);
-	size_t offset = offset_in_page(pos);
-	ssize_t n = 0, done = 0;
-	long i, got;
-
-	got = get_pages(d, pos, min(room, pages_wanted(d, pos, len)), pages);
-	if (got < 0)
-		return got;
-	for (i = 0; i < got; i++) {
-		struct pipe_buffer buf = {
-			.ops = &nosteal_pipe_buf_ops,
-			.page = pages[i],
-			.offset = offset,
-			.len = min_t(size_t, len - done, PAGE_SIZE - offset),
-		};
-
-		if (n < 0) {
-			put_page(pages[i]);
-			continue;
-		}
-		n = add_to_pipe(pipe, &buf);	/* drops the page if it fails */
-		if (n > 0)
-			done += n;
-		offset = 0;
-	}
-	return done ?: n;
-}
-
-/*
- * A reader has to take the bytes out of the pipe, and find the end of this
- * file, before it lets the process run: until then they may change.
- */
-static ssize_t dump_splice_read(struct file *in, loff_t *ppos, struct pipe_inode_info *pipe,
-				size_t len, unsigned int flags)
-{
-	struct dump *d = in->private_data;
-	struct page **pages = NULL;
-	loff_t pos = *ppos;
-	ssize_t n, done = 0;
-	int err;
-
-	err = lock_and_check(d);
-	if (err)
-		return err;
-	unlock(d);
-	while (len && pos < d->size && !err) {
-		if (pipe_full(pipe->head, pipe->tail, pipe->max_usage)) {
-			err = -EAGAIN;
-			break;
-		}
-		if (pos < d->data_off) {
-			n = splice_header(d, pos, len, pipe);
-		} else {
-			if (!pages)
-				pages = kmalloc_array(pages_wanted(d, pos, len),
-						      sizeof(*pages), GFP_KERNEL);
-			n = pages ? splice_pages(d, pos, len, pipe, pages) : -ENOMEM;
-		}
-		if (n < 0) {
-			err = n;
-			break;
-		}
-		pos += n;
-		len -= n;
-		done += n;
-		cond_resched();
-	}
-	kfree(pages);
-	if (done)
-		*ppos = pos;
-	return done ?: err;
-}
-
 const struct file_operations crctl_dump_fops = {
 	.owner		= THIS_MODULE,
 	.open		= dump_open,
 	.release	= dump_release,
 	.llseek		= dump_llseek,
-	.read_iter	= dump_read_iter,
-	.splice_read	= dump_splice_read,
+	.read_iter	= crctl_dump_read_iter,
+	.splice_read	= crctl_dump_splice_read,
 };

@@ -49,6 +49,7 @@ static int count_out(struct kretprobe_instance *ri, struct pt_regs *regs)
 	atomic_dec(&callers);
 	return 0;
 }
+
 NOKPROBE_SYMBOL(count_out);
 
 /* proc_pident_lookup(struct inode *, struct dentry *, first entry, end of table) */
@@ -62,6 +63,7 @@ static int on_lookup(struct kretprobe_instance *ri, struct pt_regs *regs)
 	regs->cx = (unsigned long)(table + nr_entries + 2);
 	return 0;
 }
+
 NOKPROBE_SYMBOL(on_lookup);
 
 /* proc_pident_readdir(struct file *, struct dir_context *, table, number of entries) */
@@ -73,6 +75,7 @@ static int on_readdir(struct kretprobe_instance *ri, struct pt_regs *regs)
 	regs->cx = nr_entries + 2;
 	return 0;
 }
+
 NOKPROBE_SYMBOL(on_readdir);
 
 static struct kretprobe lookup_probe, readdir_probe;

@@ -226,7 +226,7 @@ static int on_pmd(pmd_t *pmdp, unsigned long addr, unsigned long next, struct mm
 {
 	struct finder *f = walk->private;
 	struct page *page = NULL;
-	spinlock_t *ptl;
+	spinlock_t *ptl;	/* protects *pmdp */
 	pmd_t pmd;
 	int err;
 

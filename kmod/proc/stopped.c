@@ -141,11 +141,11 @@ static int ptrace_event_of(struct task_struct *t)
 	unsigned long flags;
 	int event = 0;
 
-	if (!crctl_call(__lock_task_sighand)(t, &flags))
+	if (!crctl_lock_sighand(t, &flags))
 		return 0;
 	if (t->ptrace && t->last_siginfo && t->last_siginfo->si_signo == SIGTRAP)
 		event = t->last_siginfo->si_code >> 8;
-	spin_unlock_irqrestore(&t->sighand->siglock, flags);
+	unlock_task_sighand(t, &flags);
 	return event;
 }
 

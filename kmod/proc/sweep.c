@@ -18,16 +18,10 @@ static bool is_ours(const struct inode *inode)
 	       inode->i_op == &crctl_mfd_iops || inode->i_op == &crctl_mfd_link_iops;
 }
 
-static void count_super(struct super_block *sb, void *arg)
-{
-	unsigned long *count = arg;
-	struct inode *inode;
-
-	spin_lock(&sb->s_inode_list_lock);
-	list_for_each_entry(inode, &sb->s_inodes, i_sb_list)
-		*count += is_ours(inode);
-	spin_unlock(&sb->s_inode_list_lock);
-}
+struct visit {
+	bool drop;		/* what the dentry cache alone keeps */
+	unsigned long count;	/* inodes of ours that were seen */
+};
 
 static void drop_dentry(struct inode *inode)
 {
@@ -39,13 +33,17 @@ static void drop_dentry(struct inode *inode)
 	dput(dentry);
 }
 
-static void sweep_super(struct super_block *sb, void *arg)
+static void visit_super(struct super_block *sb, void *arg)
 {
 	struct inode *inode, *held = NULL;
+	struct visit *v = arg;
 
 	spin_lock(&sb->s_inode_list_lock);
 	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
-		if (!is_ours(inode) || !igrab(inode))
+		if (!is_ours(inode))
+			continue;
+		v->count++;
+		if (!v->drop || !igrab(inode))
 			continue;
 		/* Held, it stays in the list, and the walk can go on from it. */
 		spin_unlock(&sb->s_inode_list_lock);
@@ -59,14 +57,16 @@ static void sweep_super(struct super_block *sb, void *arg)
 	iput(held);
 }
 
-static void for_each_proc(void (*fn)(struct super_block *sb, void *arg), void *arg)
+static unsigned long visit_all(bool drop)
 {
 	struct file_system_type *type = get_fs_type("proc");
+	struct visit v = { .drop = drop };
 
-	if (!type)
-		return;
-	iterate_supers_type(type, fn, arg);
-	module_put(type->owner);
+	if (type) {
+		iterate_supers_type(type, visit_super, &v);
+		module_put(type->owner);
+	}
+	return v.count;
 }
 
 /**
@@ -74,7 +74,7 @@ static void for_each_proc(void (*fn)(struct super_block *sb, void *arg), void *a
  */
 void crctl_sweep(void)
 {
-	for_each_proc(sweep_super, NULL);
+	visit_all(true);
 }
 
 /**
@@ -84,8 +84,5 @@ void crctl_sweep(void)
  */
 unsigned long crctl_count_inodes(void)
 {
-	unsigned long count = 0;
-
-	for_each_proc(count_super, &count);
-	return count;
+	return visit_all(false);
 }

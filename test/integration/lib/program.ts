@@ -201,7 +201,8 @@ export class Program extends Tree {
   async finish(): Promise<void> {
     this.#tell("SIGUSR2");
     await this.#line(`PASS ${this.#round}`);
-    await this.gone([this.pid]);
+    // reaping it is for its parent, which in a herd has other things to do
+    await until(`${this.pid} to end`, () => [undefined, "Z"].includes(stateOf(this.pid)));
   }
 }
 

@@ -14,6 +14,7 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 static pid_t helper;
 
@@ -35,6 +36,14 @@ static void protection_key(void)
 	void *area = TRY(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 
 	TRY(pkey_mprotect(area, PAGE, PROT_READ, key));
+}
+
+static void execute_only(void)
+{
+	/* The kernel takes a protection key for it by itself, where the CPU has them. */
+	void *area = TRY(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+
+	TRY(mprotect(area, PAGE, PROT_EXEC));
 }
 
 static void memory_policy(void)
@@ -59,6 +68,32 @@ static void syscall_dispatch(void)
 	static char selector;	/* SYSCALL_DISPATCH_FILTER_ALLOW */
 
 	TRY(prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0, 0, &selector));
+}
+
+static void cpu_timer(void)
+{
+	timer_t timer;
+
+	TRY(timer_create(CLOCK_PROCESS_CPUTIME_ID, NULL, &timer));
+}
+
+static void *sleeps_on_cpu_clock(void *arg)
+{
+	struct timespec t = { .tv_sec = 1000 };
+
+	*(volatile pid_t *)arg = gettid();
+	clock_nanosleep(CLOCK_PROCESS_CPUTIME_ID, 0, &t, NULL);
+	return arg;
+}
+
+static void cpu_sleep(void)
+{
+	static volatile pid_t tid;
+	pthread_t thread;
+
+	TRY0(pthread_create(&thread, NULL, sleeps_on_cpu_clock, (void *)&tid));
+	WAIT_FOR(tid);
+	proc_wait_syscall(tid, SYS_clock_nanosleep);
 }
 
 static void vforking(void *arg)
@@ -174,8 +209,10 @@ static void end_traced(void)
 }
 
 const struct refused_kind refused_tasks[] = {
-	{ "ldt", local_descriptors, NULL }, { "pkey", protection_key, NULL }, { "mempolicy", memory_policy, NULL },
+	{ "ldt", local_descriptors, NULL }, { "pkey", protection_key, NULL }, { "execute-only", execute_only, NULL },
+	{ "mempolicy", memory_policy, NULL },
 	{ "mbind", area_policy, NULL }, { "ioperm", io_ports, NULL }, { "syscall-dispatch", syscall_dispatch, NULL },
+	{ "cpu-timer", cpu_timer, NULL }, { "cpu-sleep", cpu_sleep, NULL },
 	{ "vfork", in_vfork, end_vfork }, { "clone-vm", cloned_memory, end_helper },
 	{ "clone-files", cloned_files, end_helper }, { "clone-fs", cloned_fs, end_helper },
 	{ "clone-sighand", cloned_sighand, end_helper },

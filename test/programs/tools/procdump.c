@@ -10,7 +10,6 @@
 #include "test.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 
 static char path[64];
 
@@ -25,29 +24,46 @@ static void by_splice(int fd)
 			size -= TRY(splice(pipe_fds[0], NULL, STDOUT_FILENO, NULL, size, 0));
 }
 
+/* Files of /proc have no size of their own: the first place where nothing can be read. */
+static size_t size_of(int fd)
+{
+	size_t there = 0, end = 1;
+	char byte;
+
+	while (TRY(pread(fd, &byte, 1, end)) == 1)
+		end *= 2;
+	while (end - there > 1) {
+		size_t middle = (there + end) / 2;
+
+		if (TRY(pread(fd, &byte, 1, middle)) == 1)
+			there = middle;
+		else
+			end = middle;
+	}
+	return end;
+}
+
 static void by_pread(int fd, unsigned int seed)
 {
-	struct stat st;
+	size_t size = size_of(fd);
 
-	TRY(fstat(fd, &st));
-	CHECK(st.st_size > 0, "the size of %s is %ld", path, (long)st.st_size);
 	/* Pieces of uneven size, the order by a step that is prime to their number. */
-	size_t piece = 1000 + seed % 10007, pieces = (st.st_size + piece - 1) / piece, at = seed % pieces, step = 1000003;
-	char *whole = calloc(1, st.st_size);
+	size_t piece = 1000 + seed % 10007, pieces = (size + piece - 1) / piece, at = seed % pieces, step = 1000003;
+	char *whole = calloc(1, size);
 	CHECK(whole, "out of memory");
 	for (size_t i = 0; i < pieces; i++) {
-		size_t from = at * piece, left = st.st_size - from < piece ? st.st_size - from : piece;
+		size_t from = at * piece, left = size - from < piece ? size - from : piece;
 		while (left > 0) {
-			ssize_t size = TRY(pread(fd, whole + from, left, from));
-			CHECK(size > 0, "nothing at %zu of %ld", from, (long)st.st_size);
-			from += size;
-			left -= size;
+			ssize_t got = TRY(pread(fd, whole + from, left, from));
+			CHECK(got > 0, "nothing at %zu of %zu", from, size);
+			from += got;
+			left -= got;
 		}
 		at = (at + step) % pieces;
 	}
 	CHECK(step % pieces != 0 || pieces == 1, "the step meets not every piece");
-	for (off_t done = 0; done < st.st_size;)
-		done += TRY(write(STDOUT_FILENO, whole + done, st.st_size - done));
+	for (size_t done = 0; done < size;)
+		done += TRY(write(STDOUT_FILENO, whole + done, size - done));
 }
 
 static void wait_for_end_of_input(void)
