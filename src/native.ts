@@ -100,7 +100,7 @@ export interface Native {
   freezeTree(root: number, timeoutMs: number): FrozenTree;
   listTree(root: number): FrozenTask[];
   thaw(tids: readonly number[]): bigint;
-  stopAndThaw(pids: readonly number[], tids: readonly number[]): bigint;
+  stopAndThaw(pids: readonly number[], tids: readonly number[], timeoutMs: number): bigint;
   killFrozen(pids: readonly number[], tids: readonly number[], timeoutMs: number): number[];
   seccompFilters(tid: number): { flags: number; insns: Uint8Array }[];
 

@@ -65,12 +65,12 @@ class Freezer {
     try {
       since_ns_ = MonotonicNs();
       Add(root_, 0);
-      if (tasks_.empty()) throw Failure{"vanished", ESRCH, root_, root_};
       // A frozen task forks no more, but an unfrozen child may end and leave its own children to a subreaper among the
       // frozen: only a pass over all that finds nothing new ends the search.
       size_t frozen = 0, before;
       do {
-        for (; frozen < tasks_.size();) frozen = FreezeFrom(frozen);
+        while (frozen < tasks_.size()) frozen = FreezeFrom(frozen);
+        if (tasks_[0].zombie) throw Failure{"vanished", ESRCH, root_, root_};
         before = tasks_.size();
         for (size_t i = 0; i < before; i++) AddChildren(i);
       } while (tasks_.size() > before);
@@ -305,11 +305,26 @@ Napi::Value thaw(const Napi::CallbackInfo &info) {
 }
 CRCTL_EXPORT(thaw);
 
-// stopAndThaw(pids, tids): bigint. Each task gets a SIGSTOP before it is let go: none runs an instruction of its own.
+// Whether stat says that the task is stopped, or there is no task to wait for.
+bool StoppedOrGone(pid_t pid) {
+  std::string stat;
+  if (ReadWhole(("/proc/" + std::to_string(pid) + "/stat").c_str(), stat) != 0) return true;
+  size_t close = stat.rfind(')');
+  return close == std::string::npos || close + 2 >= stat.size() || strchr("TZX", stat[close + 2]) != nullptr;
+}
+
+// stopAndThaw(pids, tids, timeoutMs): bigint, the time in ns. Each task gets a SIGSTOP before it is let go: none runs an
+// instruction of its own. Waits until they are stopped.
 Napi::Value stopAndThaw(const Napi::CallbackInfo &info) {
-  for (int pid : GetInts(info[0])) kill(pid, SIGSTOP);
+  auto pids = GetInts(info[0]);
+  for (int pid : pids) kill(pid, SIGSTOP);
   for (int tid : GetInts(info[1])) ptrace(PTRACE_DETACH, tid, 0, 0);
-  return ToBigInt(info.Env(), MonotonicNs());
+  uint64_t now = MonotonicNs();
+  uint64_t deadline = now + static_cast<uint64_t>(info[2].As<Napi::Number>().Int64Value()) * 1000000ull;
+  for (int pid : pids) {
+    while (!StoppedOrGone(pid) && MonotonicNs() < deadline) Sleep(100000);
+  }
+  return ToBigInt(info.Env(), now);
 }
 CRCTL_EXPORT(stopAndThaw);
 

@@ -6,6 +6,12 @@ import { parseStat } from "../proc/stat.js";
 import { statusField, statusNumber } from "../proc/status.js";
 import { traced } from "./preflight.js";
 
+/** How long tasks may take to be stopped by SIGSTOP once they are let go. */
+const STOP_TIMEOUT_MS = 2000;
+
+/** kcmp(2) */
+const KCMP_VM = 1;
+
 export class FrozenTree {
   readonly tasks: readonly FrozenTask[];
   private readonly sinceNs: bigint;
@@ -42,7 +48,7 @@ export class FrozenTree {
 
   stop(): void {
     if (this.untilNs !== undefined) return;
-    this.untilNs = native().stopAndThaw(this.live.map((task) => task.pid), this.tids());
+    this.untilNs = native().stopAndThaw(this.live.map((task) => task.pid), this.tids(), STOP_TIMEOUT_MS);
   }
 
   /** Returns the ids that are still taken, by zombies that their parent has not waited for. */
@@ -87,11 +93,19 @@ function explain(failure: FreezeFailure, timeoutMs: number): CrctlError {
     case "vanished":
       return new CrctlError("E_TARGET_DIED", `${task} ended while it was being frozen`, details);
     case "timeout": {
+      const child = vforkChild(pid, tid);
+      if (child !== undefined) {
+        return new CrctlError("E_UNSUPPORTED", `${task} waits for its vfork(2) child ${child}, with which it shares its memory; the tree goes on`, {
+          ...details,
+          object: "vfork",
+          hint: "try again when the child has executed its program or ended",
+        });
+      }
       const state = typeof status === "string" ? statusField(status, "State") : undefined;
       const where = typeof wchan === "string" && wchan !== "0" && wchan !== "" ? `, in ${wchan}` : "";
       return new CrctlError("E_FREEZE", `${task} did not stop within ${timeoutMs / 1000} s (${state ?? "state unknown"}${where}); the tree goes on`, {
         ...details,
-        hint: "a task in an uninterruptible call, or one that waits for its vfork(2) child, cannot be stopped; try again later",
+        hint: "a task in an uninterruptible call cannot be stopped; try again later",
       });
     }
     case "interrupted":
@@ -102,6 +116,23 @@ function explain(failure: FreezeFailure, timeoutMs: number): CrctlError {
         hint: "the kernel needs CONFIG_PROC_CHILDREN",
       });
   }
+}
+
+/** The child that borrows the memory of a parent, which does not stop until it gets it back. */
+function vforkChild(pid: number, tid: number): number | undefined {
+  const [list] = native().readTexts([`/proc/${pid}/task/${tid}/children`]);
+  if (typeof list !== "string") return undefined;
+  return list
+    .split(" ")
+    .filter((word) => word !== "")
+    .map(Number)
+    .find((child) => {
+      try {
+        return native().kcmp(pid, child, KCMP_VM, 0, 0) === 0;
+      } catch {
+        return false; // it has gone on
+      }
+    });
 }
 
 /** The error of a command that was told to end, with the exit status that shells expect. */

@@ -4,7 +4,7 @@ import { closeSync, constants, existsSync, openSync } from "node:fs";
 
 import { CrctlError, isSystemError } from "../errors.js";
 import { native } from "../native.js";
-import { isKernelThread, parseStat, type ProcStat } from "../proc/stat.js";
+import { isDead, isKernelThread, parseStat, type ProcStat } from "../proc/stat.js";
 import { statusNumber } from "../proc/status.js";
 
 /** Throws if the task cannot be the root of a dump. */
@@ -25,7 +25,7 @@ export function checkTarget(pid: number): ProcStat {
   }
   if (isKernelThread(stat)) throw new CrctlError("E_KERNEL_THREAD", `${task} is a kernel thread`, details);
   checkNotSelf(pid, stat.comm);
-  if (stat.state === "Z" || stat.state === "X") {
+  if (isDead(stat) && native().listNumbers(`/proc/${pid}/task`).length <= 1) {
     throw new CrctlError("E_ZOMBIE", `${task} has ended, and only waits for its parent to notice`, details);
   }
   const tracer = statusNumber(status, "TracerPid");
@@ -34,7 +34,9 @@ export function checkTarget(pid: number): ProcStat {
 }
 
 export function traced(pid: number, comm: string | undefined, tracer: number | undefined): CrctlError {
-  const by = tracer === undefined ? "" : ` by task ${tracer}`;
+  const [text] = tracer === undefined ? [] : native().readTexts([`/proc/${tracer}/stat`]);
+  const tracerName = typeof text === "string" ? ` (${parseStat(text).comm})` : "";
+  const by = tracer === undefined ? "" : ` by task ${tracer}${tracerName}`;
   return new CrctlError("E_TRACED", `task ${pid}${comm === undefined ? "" : ` (${comm})`} is being traced${by}`, {
     pid,
     ...(comm === undefined ? {} : { comm }),

@@ -30,6 +30,6 @@ export const REFUSALS: ReadonlyMap<number, Refusal> = new Map([
   [REFUSE.IO_URING, { object: "io_uring", hint: AVOID }],
   [REFUSE.DEBUGREG, { object: "hardware breakpoint", hint: "end the debugger first" }],
   [REFUSE.UPROBE, { object: "uprobe", hint: "remove the probe first" }],
-  [REFUSE.LEADER, { object: "process without its first thread", hint: "the first thread must not end before the others" }],
+  [REFUSE.LEADER, { object: "thread group leader", hint: "the first thread must not end before the others" }],
   [REFUSE.THREAD, { object: "thread", hint: AVOID }],
 ]);

@@ -1,14 +1,14 @@
 /**
- * A look at the tree while it still runs. What cannot be saved is found before anything is frozen; and code that has run
- * once is several times faster when it runs again on the frozen tree.
+ * Everything but the copying, once, while the tree still runs: JavaScript that has run before runs several times faster,
+ * and the second time the tree is frozen. What this finds is thrown away; a tree that runs changes while it is looked at.
  */
 
-import { CrctlError } from "../errors.js";
+import { CrctlError, isSystemError } from "../errors.js";
 import { dumpDescription } from "../kinds/dump.js";
 import { isPipe } from "../kinds/pipe.js";
 import { MemoryTable } from "../kinds/memory.js";
 import { native, type FrozenTask } from "../native.js";
-import { parseStat } from "../proc/stat.js";
+import { isDead, parseStat } from "../proc/stat.js";
 import { Contents } from "./contents.js";
 import { Context } from "./context.js";
 import { collectDescriptors } from "./descriptors.js";
@@ -18,27 +18,24 @@ import { Problems } from "./problems.js";
 import { checkSessions } from "./session.js";
 import { collectTasks, schedulingOf } from "./tasks.js";
 
-/** Throws if the tree has what cannot be saved. What changes under our eyes is passed over: it is looked at again. */
-export function prelook(options: DumpOptions, outsiders: Outsiders): void {
-  const problems = new Problems();
+export function rehearse(options: DumpOptions, outsiders: Outsiders): void {
   try {
-    look(options, outsiders, problems);
+    look(options, outsiders);
   } catch (error) {
-    if (error instanceof CrctlError && error.code === "E_TARGET_DIED") return;
-    if (error instanceof Error && "errno" in error) return;
+    // a task ended, a descriptor was closed; anything else would happen again
+    if (error instanceof CrctlError || isSystemError(error)) return;
     throw error;
   }
-  problems.check();
 }
 
-function look(options: DumpOptions, outsiders: Outsiders, problems: Problems): void {
+function look(options: DumpOptions, outsiders: Outsiders): void {
+  const problems = new Problems();
   const states = collectTasks(listed(options.pid), problems);
   const live = states.filter((state) => !state.frozen.zombie);
   outsiders.except(new Set(states.map((state) => state.frozen.pid)));
-  if (!options.shellJob) checkSessions(states, problems);
+  checkSessions(states, problems);
   schedulingOf(live);
   const { files } = collectDescriptors(live, problems);
-  // nothing is kept of what this finds: only the problems count
   const contents = new Contents();
   const memory = new MemoryTable({ refuse: (problem) => problems.add(problem), contents: (stat, source) => contents.of(stat, source) });
   const context = new Context(files, options.pid, { problems, contents, memory, outsiders });
@@ -52,6 +49,6 @@ function listed(root: number): FrozenTask[] {
   return tasks.flatMap((task, i): FrozenTask[] => {
     const text = stats[i];
     if (typeof text !== "string") return [];
-    return [{ ...task, zombie: /^[ZX]$/.test(parseStat(text).state) }];
+    return [{ ...task, zombie: isDead(parseStat(text)) && task.threads.length <= 1 }];
   });
 }

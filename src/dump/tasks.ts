@@ -6,7 +6,7 @@ import { NAMING_PROBLEMS, makeIdentity, nameOf } from "../kinds/identity.js";
 import { native, type FrozenTask, type StatRecord } from "../native.js";
 import { unifiedCgroup } from "../proc/cgroup.js";
 import { NAMESPACES, namespaceInode } from "../proc/ns.js";
-import { parseStat, type ProcStat } from "../proc/stat.js";
+import { isDead, parseStat, type ProcStat } from "../proc/stat.js";
 import { statusNumber } from "../proc/status.js";
 import type { Problems } from "./problems.js";
 
@@ -88,6 +88,8 @@ function liveTask(frozen: FrozenTask, reading: Reading): TaskState {
   const stat = parseStat(statText);
   const details = { pid, comm: stat.comm };
   const { problems } = reading;
+  // the rest of it cannot be read, and the kernel module says why it is refused
+  if (isDead(stat)) return { frozen, stat, status };
   if (stat.comm.includes("\uFFFD")) problems.add({ ...details, object: "name of the task", why: "it is not UTF-8" });
 
   const label = typeof attr === "string" ? attr.replace(/[\0\n]+$/, "") : "";

@@ -1,9 +1,10 @@
 /** The table of kinds of descriptors. */
 
-import type { OpenFile } from "../image/schema.js";
-import { FASYNC } from "../proc/fdinfo.js";
-import { native } from "../native.js";
 import { closeSync } from "node:fs";
+
+import type { OpenFile } from "../image/schema.js";
+import { native } from "../native.js";
+import { FASYNC } from "../proc/fdinfo.js";
 import { deviceDump } from "./device.js";
 import { directoryDump } from "./directory.js";
 import { externalDump } from "./external.js";
@@ -13,7 +14,8 @@ import { pathDump } from "./path.js";
 import { pipeDump } from "./pipe.js";
 import { refuseDescriptor } from "./refused.js";
 import { regularDump } from "./regular.js";
-import type { DumpContext, DumpHalf, Found } from "./types.js";
+import { isSpecial } from "./special.js";
+import { descriptorOf, type DumpContext, type DumpHalf, type Found } from "./types.js";
 
 /** The first that claims a description saves it. */
 const KINDS: readonly DumpHalf[] = [
@@ -29,9 +31,19 @@ const KINDS: readonly DumpHalf[] = [
 
 /** undefined: refused */
 export function dumpDescription(found: Found, context: DumpContext): OpenFile | undefined {
-  const kind = KINDS.find((candidate) => candidate.claims(found, context));
+  const kind = isSpecial(found) ? undefined : KINDS.find((candidate) => candidate.claims(found, context));
   if (kind === undefined) {
     refuseDescriptor(found, context);
+    return undefined;
+  }
+  const [lock] = found.info.locks;
+  if (lock !== undefined) {
+    context.refuse({
+      ...descriptorOf(found),
+      object: "file lock",
+      why: `file locks are not saved yet (${lock.replace(/\s+/g, " ")})`,
+      hint: "let the program release its lock first",
+    });
     return undefined;
   }
   const file = kind.dump(found, context);

@@ -1,6 +1,7 @@
 /** Names for what is not saved, and what a person can do about it. */
 
 import { isTerminal } from "./external.js";
+import { specialName } from "./special.js";
 import { S_IFBLK, S_IFCHR, S_IFSOCK, descriptorOf, isType, type DumpContext, type Found } from "./types.js";
 
 interface Name {
@@ -35,6 +36,8 @@ function nameOf(found: Found): Name {
     const object = ANONYMOUS[name] ?? name;
     return { object, why: `descriptors of this kind (${object}) are not saved yet`, hint: CLOSE };
   }
+  const special = specialName(found);
+  if (special !== undefined) return { object: special, why: `descriptors of this kind (${special}) are not saved yet`, hint: CLOSE };
   if (isType(stat, S_IFSOCK)) {
     return {
       object: "socket",

@@ -13,15 +13,6 @@ export const regularDump: DumpHalf = {
 
   dump(found, context): RegularFile | undefined {
     const { stat, info } = found;
-    if (info.locks.length > 0) {
-      context.refuse({
-        ...descriptorOf(found),
-        object: "file lock",
-        why: `file locks are not saved yet (${info.locks[0]?.replace(/\s+/g, " ") ?? ""})`,
-        hint: "let the program release its lock first",
-      });
-      return undefined;
-    }
     const naming = nameOf(found.link, stat, true);
     const base = { ...baseOf(found), kind: "regular", position: info.position } as const;
     switch (naming.state) {

@@ -46,7 +46,12 @@ export function isKernelThread(stat: ProcStat): boolean {
   return (stat.flags & PF_KTHREAD) !== 0;
 }
 
-/** "tty:[136:3]" from the number in field 7. */
+/** Of a process: its first thread has ended; others may live. */
+export function isDead(stat: ProcStat): boolean {
+  return stat.state === "Z" || stat.state === "X";
+}
+
+/** From the number in field 7. */
 export function deviceNumbers(device: number): { major: number; minor: number } {
   return { major: (device >>> 8) & 0xfff, minor: (device & 0xff) | ((device >>> 12) & 0xfff00) };
 }

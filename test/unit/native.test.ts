@@ -18,9 +18,10 @@ async function tree(script: string): Promise<number> {
   let text = "";
   for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
     text += chunk.toString();
-    if (text.includes("up\n")) break;
+    if (/^up$/m.test(text) && /^\d+$/m.test(text)) break;
   }
-  const pid = parseInt(text, 10);
+  const pid = Number(/^\d+$/m.exec(text)?.[0] ?? NaN);
+  if (!(pid > 1)) throw new Error(`the shell said: ${text}`);
   roots.add(pid);
   return pid;
 }
@@ -95,7 +96,7 @@ describe("addon", () => {
     });
 
     it("knows stopped tasks and zombies", async () => {
-      const root = await tree("sleep 60 & kill -STOP $!; exec sh -c \"(exit 3) & echo up; exec sleep 60\"");
+      const root = await tree("sleep 60 & kill -STOP $!; exec sh -c \"(sleep 1; exit 3) & echo up; exec sleep 60\"");
       await until(() => native().listTree(root).some(({ pid }) => state(pid) === "Z"));
       const frozen = native().freezeTree(root, 5000);
       expect(frozen.tasks.map(({ zombie, stopped }) => ({ zombie, stopped })).slice(1)).to.deep.equal([
