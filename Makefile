@@ -22,7 +22,7 @@ INTEGRATION ?= npx mocha --config test/integration/.mocharc.json
 INTEGRATION_VM ?= $(VM) --timeout 3000 --memory 3072
 DEMO ?= test/demo.sh
 DEMO_VM ?= $(VM)
-BENCH ?= node bench/run.js
+BENCH ?= node dist/tsc/bench/run.js
 BENCH_VM ?= $(VM) --timeout 3000 --memory 4096 --criu --disk 4096
 
 # The headers for the addon: those next to node, when it came with them, or node-gyp would download them.
@@ -31,7 +31,7 @@ ifneq ($(wildcard $(node_prefix)/include/node/node_api.h),)
 export npm_config_nodedir ?= $(node_prefix)
 endif
 
-.PHONY: help setup build kmod kmod-test kmod-all install uninstall demo test test-unit test-all bench clean distclean
+.PHONY: help setup build programs kmod kmod-test kmod-all install uninstall demo test test-unit test-all bench clean distclean
 
 help: ## this list
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,11 +45,16 @@ node_modules/.package-lock.json: package-lock.json package.json
 	@touch $@
 
 dist/.built: node_modules/.package-lock.json package.json tsconfig.json \
-		$(shell find src addon scripts -type f -not -path 'addon/build/*' 2>/dev/null)
+		$(shell find src addon scripts -type f -not -path 'addon/build/*' 2>/dev/null) \
+		$(shell find test bench -name '*.ts' 2>/dev/null)
 	npm run --silent build
 	@mkdir -p dist && touch $@
 
 build: dist/.built ## the controller and its native addon
+
+programs: ## the programs that tests and benchmarks dump and restore
+	@$(MAKE) --no-print-directory -s -C test/programs
+	@$(MAKE) --no-print-directory -s -C bench
 
 kmod: ## the kernel module: make kmod [KDIR=...] [install|uninstall]
 	@kdir='$(KDIR)'; \
@@ -72,18 +77,18 @@ uninstall: ## undo install
 	$(MAKE) -C kmod uninstall
 
 demo: setup build kmod-test ## a tree is checkpointed, killed and restored before your eyes, in the test machine
-	@CRCTL_KO=$$(vagrant/module $(KERNEL)) $(DEMO_VM) -- $(DEMO)
+	@CRCTL_KO=$$(vagrant/module $(KERNEL)) $(DEMO_VM) $$([[ ! -t 0 || ! -t 1 ]] || echo --interactive) -- $(DEMO)
 
 test-unit: build ## the tests that need no kernel module, on this machine
 	@vagrant/suites unit='$(UNIT)'
 
-test: setup build kmod-test ## all tests: unit tests here, the rest in the test machine
+test: setup build programs kmod-test ## all tests: unit tests here, the rest in the test machine
 	@CRCTL_KO=$$(vagrant/module $(KERNEL)) vagrant/suites unit='$(UNIT)' integration='$(INTEGRATION_VM) -- $(INTEGRATION)'
 
 test-all: ## make test on every kernel line
 	@$(foreach kernel,$(KERNELS),$(MAKE) --no-print-directory test KERNEL=$(kernel) &&) true
 
-bench: setup build kmod-test ## benchmarks, in the test machine
+bench: setup build programs kmod-test ## benchmarks, in the test machine
 	@mkdir -p build/bench
 	@CRCTL_KO=$$(vagrant/module $(KERNEL)) $(BENCH_VM) --share build/bench -- $(BENCH)
 
