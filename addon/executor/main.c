@@ -46,11 +46,22 @@ static int tidy_descriptors(const struct executor *ex, struct error *error)
 	return 0;
 }
 
+/* One more than the highest descriptor that we or a task will have. */
+static rlim_t descriptors_needed(const struct executor *ex)
+{
+	rlim_t need = ex->plan->slot_base + ex->plan->nr_slots + PLAN_OWN_SLOTS;
+
+	for (uint32_t i = 0; i < ex->plan->nr_ops; i++)
+		if (ex->ops[i].type == PLAN_OP_DUP && ex->ops[i].arg >= 0 && (rlim_t)ex->ops[i].arg >= need)
+			need = (rlim_t)ex->ops[i].arg + 1;
+	return need;
+}
+
 /* Limits of ours that stand in the way. Tasks get their own when they are loaded. */
 static int raise_limits(const struct executor *ex, struct error *error)
 {
 	static const int resources[] = { RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_MEMLOCK, RLIMIT_NPROC };
-	rlim_t need = ex->plan->slot_base + ex->plan->nr_slots + PLAN_OWN_SLOTS;
+	rlim_t need = descriptors_needed(ex);
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)

@@ -2,6 +2,7 @@
 /* What descriptors and mappings of the tree lead to: opened or made once, in slots. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -125,33 +126,70 @@ static int write_data(struct executor *ex, const struct plan_op *op, struct erro
 	return 0;
 }
 
-/*
- * A file that no name leads to. It is made under its old name where that is
- * free, and loses it at once: then /proc shows the old path. Otherwise, and
- * where the directory is gone, another name or none at all does.
- */
-static int make_ghost(struct executor *ex, const struct plan_op *op, struct error *error)
+/* Makes the directories above `path` that are missing; *made is how many. The text of path is changed meanwhile. */
+static int make_parents(char *path, unsigned int *made)
+{
+	*made = 0;
+	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		int ret;
+
+		*slash = '\0';
+		ret = mkdir(path, 0700);
+		*slash = '/';
+		if (ret == 0)
+			++*made;
+		else if (errno != EEXIST)
+			return -1;
+	}
+	return 0;
+}
+
+static void remove_parents(char *path, unsigned int made)
+{
+	while (made-- > 0) {
+		*strrchr(path, '/') = '\0';
+		rmdir(path);
+	}
+}
+
+/* Under its old name, for a moment: then /proc shows the old path. A directory that is gone too is there as long. */
+static int create_and_unlink(char *path)
 {
 	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	const char *path = op_data(ex, op);
-	char other[4096];
-	const char *slash = strrchr(path, '/');
+	unsigned int made = 0;
 	int fd = open(path, flags, 0600);
+	int err;
 
-	if (fd >= 0) {
-		unlink(path);
-	} else {
-		int err = errno;
-		size_t dir_len = slash && slash > path ? (size_t)(slash - path) : 1;
-
-		if (dir_len >= sizeof(other))
-			return failed(error, ENAMETOOLONG, "creating a deleted file");
-		memcpy(other, path, dir_len);
-		other[dir_len] = '\0';
-		fd = open(other, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-		if (fd < 0)
-			return failed(error, err == EEXIST ? errno : err, "creating a deleted file in its directory");
+	if (fd < 0 && errno == ENOENT) {
+		if (make_parents(path, &made) == 0)
+			fd = open(path, flags, 0600);
 	}
+	err = errno;
+	if (fd >= 0)
+		unlink(path);
+	remove_parents(path, made);
+	errno = err;
+	return fd;
+}
+
+/* A file that no name leads to. Where its old name is taken it never has one. */
+static int make_ghost(struct executor *ex, const struct plan_op *op, struct error *error)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (op->data_len >= sizeof(path) || op_data(ex, op)[0] != '/')
+		return failed(error, ENAMETOOLONG, "creating a deleted file");
+	memcpy(path, op_data(ex, op), (size_t)op->data_len + 1);
+	fd = create_and_unlink(path);
+	if (fd < 0 && errno == EEXIST) {
+		char *slash = strrchr(path, '/');
+
+		slash[slash == path] = '\0';
+		fd = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	}
+	if (fd < 0)
+		return failed(error, errno, "creating a deleted file in its directory");
 	if (fchmod(fd, (mode_t)(op->a & 07777)) < 0) {
 		failed(error, errno, "fchmod");
 		close(fd);
