@@ -21,9 +21,10 @@ const KEPT =
 /** Those that fcntl(F_SETFL) can change. */
 const SETTABLE = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME;
 
-/** Flags to open it with. */
+/** Flags to open it with. O_TMPFILE contains O_DIRECTORY, and stays on files that were made by it. */
 export function openFlags(file: OpenFile): number {
-  return file.flags & KEPT;
+  const mayBeDirectory = file.kind === "directory" || file.kind === "path";
+  return file.flags & (mayBeDirectory ? KEPT : KEPT & ~O_DIRECTORY);
 }
 
 /** Flags to set on a description that was not opened with them. */
