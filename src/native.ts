@@ -73,6 +73,7 @@ export interface Native {
   descriptors(pid: number): DescriptorRecord[];
   listNumbers(path: string): number[];
   holders(pids: readonly number[], prefixes: readonly string[]): { pid: number; link: string }[];
+  sharedMemory(pids: readonly number[]): { pid: number; key: string }[];
   memfdCreate(name: string, flags: number): number;
   fcntlNumber(fd: number, command: number, argument: number): number;
   fileOwner(fd: number): { pid: number; type: number; signal: number };

@@ -71,8 +71,11 @@ std::vector<int32_t> GetInts(const Napi::Value &value) {
   return numbers;
 }
 
-Descriptor::~Descriptor() {
+Descriptor::~Descriptor() { reset(-1); }
+
+void Descriptor::reset(int fd) {
   if (fd_ >= 0) close(fd_);
+  fd_ = fd;
 }
 
 int ReadWhole(const char *path, std::string &out) {

@@ -1,7 +1,6 @@
 // Bulk data from one descriptor to another without passing through JavaScript.
 
 #include <fcntl.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,36 +12,68 @@
 namespace crctl {
 namespace {
 
-// The kernel moves at most this much per call (MAX_RW_COUNT).
-constexpr uint64_t kMaxChunk = 0x7ffff000;
+// What one splice moves: as much as a pipe can be made to hold without privileges (/proc/sys/fs/pipe-max-size).
+constexpr size_t kPipeBytes = 1 << 20;
 
-// Copies [offset, offset + length) of `from` to the position of `to`. Returns what was copied: less at the end of
-// the file. An errno in *err.
-uint64_t Send(int from, int to, uint64_t offset, uint64_t length, int *err) {
-  uint64_t done = 0;
-  off_t position = static_cast<off_t>(offset);
-  *err = 0;
-  while (done < length) {
-    ssize_t n = sendfile(to, from, &position, std::min(length - done, kMaxChunk));
-    if (n < 0 && errno == EINTR) {
-      if (CaughtSignal() == 0) continue;
-    }
-    if (n < 0) {
-      *err = errno;
-      break;
-    }
-    if (n == 0) break;
-    done += static_cast<uint64_t>(n);
+// Whether a call that was cut short by a signal should be tried again.
+bool Again(int err) { return err == EINTR && CaughtSignal() == 0; }
+
+// Moves bytes from one file to another by a pipe, so that they are copied once, into the page cache of the target, and
+// not at all on their way there. sendfile(2) does the same with a pipe of 64 KiB.
+class Pump {
+ public:
+  // 0 or an errno
+  int Open() {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return errno;
+    out_.reset(ends[0]);
+    in_.reset(ends[1]);
+    int size = fcntl(ends[1], F_SETPIPE_SZ, kPipeBytes);
+    size_ = size > 0 ? static_cast<size_t>(size) : 65536;
+    return 0;
   }
-  return done;
-}
+
+  // Copies [offset, offset + length) of `from` to the position of `to`. Returns what was copied: less at the end of the
+  // file. An errno in *err.
+  uint64_t Send(int from, int to, uint64_t offset, uint64_t length, int *err) {
+    uint64_t done = 0;
+    off64_t position = static_cast<off64_t>(offset);
+    *err = 0;
+    while (done < length) {
+      ssize_t n = splice(from, &position, in_.get(), nullptr, std::min<uint64_t>(length - done, size_), SPLICE_F_MOVE);
+      if (n < 0 && Again(errno)) continue;
+      if (n < 0) *err = errno;
+      if (n <= 0) break;
+      *err = Drain(to, static_cast<size_t>(n));
+      if (*err != 0) break;
+      done += static_cast<uint64_t>(n);
+    }
+    return done;
+  }
+
+ private:
+  int Drain(int to, size_t left) {
+    while (left > 0) {
+      ssize_t n = splice(out_.get(), nullptr, to, nullptr, left, SPLICE_F_MOVE);
+      if (n < 0 && Again(errno)) continue;
+      if (n <= 0) return n < 0 ? errno : EIO;
+      left -= static_cast<size_t>(n);
+    }
+    return 0;
+  }
+
+  Descriptor in_, out_;
+  size_t size_ = 0;
+};
 
 // copyRange(from, to, offset, length): bigint
 Napi::Value copyRange(const Napi::CallbackInfo &info) {
-  int err;
-  uint64_t done = Send(info[0].As<Napi::Number>().Int32Value(), info[1].As<Napi::Number>().Int32Value(),
-                       GetUint64(info[2]), GetUint64(info[3]), &err);
-  if (err != 0) throw SystemError(info.Env(), err, "sendfile");
+  Pump pump;
+  int err = pump.Open();
+  if (err != 0) throw SystemError(info.Env(), err, "pipe2");
+  uint64_t done = pump.Send(info[0].As<Napi::Number>().Int32Value(), info[1].As<Napi::Number>().Int32Value(),
+                            GetUint64(info[2]), GetUint64(info[3]), &err);
+  if (err != 0) throw SystemError(info.Env(), err, "splice");
   return ToBigInt(info.Env(), done);
 }
 CRCTL_EXPORT(copyRange);
@@ -54,6 +85,9 @@ Napi::Value copySparse(const Napi::CallbackInfo &info) {
   int from = info[0].As<Napi::Number>().Int32Value(), to = info[1].As<Napi::Number>().Int32Value();
   struct stat st;
   if (fstat(from, &st) != 0) throw SystemError(env, errno, "fstat");
+  Pump pump;
+  int err = pump.Open();
+  if (err != 0) throw SystemError(env, err, "pipe2");
   off_t size = st.st_size, position = 0;
   uint64_t bytes = 0;
   if (ftruncate(to, size) != 0) throw SystemError(env, errno, "ftruncate");
@@ -65,9 +99,8 @@ Napi::Value copySparse(const Napi::CallbackInfo &info) {
     if (hole < 0) throw SystemError(env, errno, "lseek(SEEK_HOLE)");
     hole = std::min(hole, size);
     if (lseek(to, data, SEEK_SET) < 0) throw SystemError(env, errno, "lseek");
-    int err;
-    uint64_t done = Send(from, to, static_cast<uint64_t>(data), static_cast<uint64_t>(hole - data), &err);
-    if (err != 0) throw SystemError(env, err, "sendfile");
+    uint64_t done = pump.Send(from, to, static_cast<uint64_t>(data), static_cast<uint64_t>(hole - data), &err);
+    if (err != 0) throw SystemError(env, err, "splice");
     bytes += done;
     if (done < static_cast<uint64_t>(hole - data)) break;  // it became shorter meanwhile
     position = hole;

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 
 #include "util.h"
@@ -179,6 +180,40 @@ Napi::Value holders(const Napi::CallbackInfo &info) {
   return result;
 }
 CRCTL_EXPORT(holders);
+
+// sharedMemory(pids: number[]): { pid, key }[]: which of these tasks map memory that has no name and may be shared, memory of
+// mmap(MAP_SHARED | MAP_ANONYMOUS) and of memfds. key is device and inode number as /proc/<pid>/maps has them,
+// "00:01 4711". Tasks that are gone or not ours to look into are passed over.
+Napi::Value sharedMemory(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  Napi::Array result = Napi::Array::New(env);
+  uint32_t count = 0;
+  std::string text;
+  for (int pid : GetInts(info[0])) {
+    text.clear();
+    if (ReadWhole(("/proc/" + std::to_string(pid) + "/maps").c_str(), text) != 0) continue;
+    for (size_t at = 0, end; at < text.size(); at = end + 1) {
+      end = std::min(text.find('\n', at), text.size());
+      // address perms offset dev inode path
+      unsigned major, minor;
+      unsigned long inode;
+      char shared;
+      int path = 0;
+      std::string line = text.substr(at, end - at);
+      if (sscanf(line.c_str(), "%*s %*3s%c %*s %x:%x %lu %n", &shared, &major, &minor, &inode, &path) != 4) continue;
+      if (shared != 's' || path == 0) continue;
+      if (line.compare(path, 19, "/dev/zero (deleted)") != 0 && line.compare(path, 7, "/memfd:") != 0) continue;
+      char key[64];
+      snprintf(key, sizeof(key), "%02x:%02x %lu", major, minor, inode);
+      Napi::Object object = Napi::Object::New(env);
+      object.Set("pid", Napi::Number::New(env, pid));
+      object.Set("key", Napi::String::New(env, key));
+      result.Set(count++, object);
+    }
+  }
+  return result;
+}
+CRCTL_EXPORT(sharedMemory);
 
 // memfdCreate(name: string, flags: number): number
 Napi::Value memfdCreate(const Napi::CallbackInfo &info) {

@@ -368,6 +368,7 @@ Napi::Value seccompFilters(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
   pid_t tid = info[0].As<Napi::Number>().Int32Value();
   std::vector<Napi::Object> filters;
+  // The kernel counts from the oldest (get_nth_filter(), kernel/seccomp.c), whatever ptrace(2) says.
   for (unsigned long index = 0;; index++) {
     long count = ptrace(static_cast<__ptrace_request>(PTRACE_SECCOMP_GET_FILTER), tid, index, nullptr);
     if (count < 0 && errno == ENOENT) break;
@@ -389,7 +390,7 @@ Napi::Value seccompFilters(const Napi::CallbackInfo &info) {
     filters.push_back(object);
   }
   Napi::Array result = Napi::Array::New(env, filters.size());
-  for (size_t i = 0; i < filters.size(); i++) result.Set(static_cast<uint32_t>(filters.size() - 1 - i), filters[i]);
+  for (size_t i = 0; i < filters.size(); i++) result.Set(static_cast<uint32_t>(i), filters[i]);
   return result;
 }
 CRCTL_EXPORT(seccompFilters);

@@ -52,6 +52,7 @@ class Descriptor {
   Descriptor &operator=(const Descriptor &) = delete;
   Descriptor(Descriptor &&other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
   int get() const { return fd_; }
+  void reset(int fd);
   int release() {
     int fd = fd_;
     fd_ = -1;

@@ -62,7 +62,7 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
   const target = checkTarget(options.pid);
   checkModule();
   checkPermission(options.pid, target.comm);
-  const outsiders = new Outsiders();
+  const outsiders = new Outsiders(options.pid);
   watch.lap("check");
   rehearse(options, outsiders);
   watch.lap("rehearse");
@@ -149,6 +149,7 @@ function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, 
     const { files: found, tables } = collectDescriptors(live, problems);
     const context = new Context(found, options.pid, { problems, contents, memory, outsiders });
     const files = found.map((file) => dumpDescription(file, context)).filter((file) => file !== undefined);
+    outsiders.checkMemory(memory.files, problems);
     watch.lap("descriptors");
     const scheduling = schedulingOf(live);
     const rlimits = new Map(live.map(({ frozen }) => [frozen.pid, native().rlimits(frozen.pid)]));

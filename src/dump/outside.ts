@@ -1,24 +1,59 @@
-/** Who outside of the tree holds an end of a pipe. Most of it is found out before the tree is frozen. */
+/**
+ * Who outside of the tree holds an end of a pipe, or shares memory with it. Most of it is found out before the tree is
+ * frozen.
+ */
 
-import { native } from "../native.js";
+import type { MappedFile } from "../image/schema.js";
 import { isPipeLink } from "../kinds/pipe.js";
+import { native } from "../native.js";
+import { parseStat } from "../proc/stat.js";
+import type { Problems } from "./problems.js";
 
 export class Outsiders {
   private readonly scanned: ReadonlySet<number>;
   /** link: pids */
   private readonly pipes = new Map<string, number[]>();
   private readonly fifos = new Map<string, boolean>();
+  /** device and inode as in /proc/<pid>/maps: pids */
+  private readonly memory = new Map<string, number[]>();
   private tree: ReadonlySet<number> = new Set();
   /** those that are not in the tree; undefined until they matter */
   private others: number[] | undefined;
 
   /** Looks at all tasks. */
-  constructor() {
+  constructor(root: number) {
     const pids = native()
       .listNumbers("/proc")
       .filter((pid) => pid !== process.pid);
     this.scanned = new Set(pids);
     this.scan(pids);
+    // most trees share no such memory, and most systems have many tasks
+    const tree = native().sharedMemory(native().listTree(root).map((task) => task.pid));
+    if (tree.length === 0) return;
+    for (const { pid, key } of native().sharedMemory(pids)) {
+      const known = this.memory.get(key);
+      if (known === undefined) this.memory.set(key, [pid]);
+      else known.push(pid);
+    }
+  }
+
+  /** Memory that is shared with somebody else would be two different memories after a restore. */
+  checkMemory(files: readonly MappedFile[], problems: Problems): void {
+    for (const { kind, identity, kernelDev, kernelIno } of files) {
+      if (kind !== "shmem" && kind !== "memfd") continue;
+      const key = `${hex(kernelDev >> 32n)}:${hex(kernelDev & 0xffffffffn)} ${kernelIno}`;
+      const other = this.memory.get(key)?.find((pid) => !this.tree.has(pid));
+      if (other === undefined) continue;
+      const [text] = native().readTexts([`/proc/${other}/stat`]);
+      const comm = typeof text === "string" ? ` (${parseStat(text).comm})` : "";
+      problems.add({
+        code: "E_EXTERNAL",
+        object: "shared memory",
+        path: identity.path,
+        why: `it is shared with task ${other}${comm}, which is not in the tree`,
+        hint: "dump a tree that has all tasks that share it",
+      });
+    }
   }
 
   /** Who belongs to the tree. */
@@ -52,4 +87,9 @@ export class Outsiders {
       else known.push(pid);
     }
   }
+}
+
+/** As %02x of printf(3). */
+function hex(value: bigint): string {
+  return value.toString(16).padStart(2, "0");
 }
