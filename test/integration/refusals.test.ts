@@ -70,7 +70,7 @@ describe("refusals", () => {
   let error: ReportedError;
 
   it("all that stands in the way is named at once", async function () {
-    this.timeout(180_000);
+    this.timeout(600_000);
     herd = await Herd.gather(TOGETHER.map(([kind]) => ({ program: "refused", args: [kind] })));
     keep(herd.pid, ...herd.members.map(({ pid }) => pid));
     error = await mustFail("E_UNSUPPORTED", 4, ["dump", "-t", String(herd.pid), "-D", image()]);

@@ -23,7 +23,7 @@ export interface RunOptions {
 }
 
 /** A dump or restore that hangs must not hang the suite. */
-const TIMEOUT_MS = 100_000;
+const TIMEOUT_MS = 250_000;
 
 export function run(file: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   return new Promise((resolve, reject) => {
@@ -89,31 +89,35 @@ export interface ReportedError extends ReportedObject {
   problems?: ReportedObject[];
 }
 
-/**
- * It must have failed in this way: the exit class and code, one clear message
- * for people, the same as JSON, and no stack trace in either. Runs it twice.
- */
+/** Codes whose message for people has been looked at: one of each will do, as the same code prints them all. */
+const seen = new Set<string>();
+
+const STACK_TRACE = /^\s+at .*(:\d+:\d+|\(node:)/m;
+
+/** It must have failed in this way: the exit class and code, one clear message for people and the same as JSON, no stack trace. */
 export async function mustFail(
   code: string,
   exitCode: number,
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<ReportedError> {
-  const plain = await crctl(args, options);
-  expect(plain.status, describeOutcome(plain)).to.equal(exitCode);
-  expect(plain.stderr.trim(), describeOutcome(plain)).to.not.equal("");
-  expect(plain.stdout, describeOutcome(plain)).to.equal("");
-
   const json = await crctl([...args, "--json"], options);
-  expect(json.status, describeOutcome(json)).to.equal(exitCode);
-  for (const text of [plain.stderr, json.stderr, json.stdout]) {
-    expect(text, "a stack trace is for developers").to.not.match(/^\s+at .*(:\d+:\d+|\(node:)/m);
-    expect(text).to.not.match(/undefined|\[object Object\]/);
+  const about = describeOutcome(json);
+  expect(json.status, about).to.equal(exitCode);
+  expect(json.stderr, about).to.not.match(STACK_TRACE);
+  const { error } = JSON.parse(json.stdout) as { error: ReportedError };
+  expect(error.code, about).to.equal(code);
+  expect(error.exitCode, about).to.equal(exitCode);
+  expect(json.stdout, about).to.not.match(/undefined|\[object Object\]/);
+  if (!seen.has(code)) {
+    const plain = await crctl(args, options);
+    const text = describeOutcome(plain);
+    expect(plain.status, text).to.equal(exitCode);
+    expect(plain.stdout, text).to.equal("");
+    expect(plain.stderr, text).to.not.match(STACK_TRACE).and.to.not.match(/undefined|\[object Object\]/);
+    // the same sentence for both readers, but for what differs between two runs
+    expect(plain.stderr, text).to.include(error.message.split(/\d/, 1)[0]).and.to.include(code);
+    seen.add(code);
   }
-  const { error } = JSON.parse(json.stdout === "" ? json.stderr : json.stdout) as { error: ReportedError };
-  expect(error.code, describeOutcome(json)).to.equal(code);
-  expect(error.exitCode).to.equal(exitCode);
-  // The sentence is the same for both readers, but for what differs between two runs.
-  expect(plain.stderr).to.include(error.message.split(/[\d]/, 1)[0]);
   return error;
 }

@@ -46,7 +46,7 @@ export function describeRows(title: string, rows: readonly Row[]): void {
     let herd: Herd | undefined;
 
     it("all together, twice in a row", async function () {
-      this.timeout(300_000);
+      this.timeout(600_000);
       await withJournal(await Herd.gather(together), async (all) => {
         await all.cycle();
         await all.cycle();
