@@ -53,28 +53,34 @@ struct crctl_note_head {
 	__u32 extra_size;	/* bytes behind the records */
 };
 
-/* n_type of notes with the name "CRCTL". Exactly one unless said otherwise. */
+/*
+ * n_type of notes with the name "CRCTL". Exactly one unless said otherwise.
+ * Debuggers look at the type alone, so it has "CR" in its upper half: no note of
+ * ours is to be taken for NT_AUXV or the like.
+ */
+#define CRCTL_NOTE_TYPE(n)	(0x43520000u | (n))
+
 enum crctl_note_type {
-	CRCTL_NT_IMAGE		= 1,	/* struct crctl_image_info, first of all notes */
-	CRCTL_NT_MM		= 2,	/* struct crctl_mm */
-	CRCTL_NT_VMA		= 3,	/* struct crctl_vma[], sorted; extra: paths */
-	CRCTL_NT_PROCESS	= 4,	/* struct crctl_process */
-	CRCTL_NT_THREAD		= 5,	/* struct crctl_thread; one note per thread, leader
+	CRCTL_NT_IMAGE		= CRCTL_NOTE_TYPE(1),	/* struct crctl_image_info, first of all notes */
+	CRCTL_NT_MM		= CRCTL_NOTE_TYPE(2),	/* struct crctl_mm */
+	CRCTL_NT_VMA		= CRCTL_NOTE_TYPE(3),	/* struct crctl_vma[], sorted; extra: paths */
+	CRCTL_NT_PROCESS	= CRCTL_NOTE_TYPE(4),	/* struct crctl_process */
+	CRCTL_NT_THREAD		= CRCTL_NOTE_TYPE(5),	/* struct crctl_thread; one note per thread, leader
 					 * first, each after its NT_PRSTATUS and
 					 * NT_X86_XSTATE; extra: pid vector (u32[]) */
-	CRCTL_NT_SIGACTION	= 6,	/* struct crctl_sigaction[64], signal 1 first */
-	CRCTL_NT_SIGPENDING	= 7,	/* struct crctl_sigpending[]; absent if none */
-	CRCTL_NT_TIMER		= 8,	/* struct crctl_timer[]; absent if none */
-	CRCTL_NT_CREDS		= 9,	/* struct crctl_creds[], one per thread, same order;
+	CRCTL_NT_SIGACTION	= CRCTL_NOTE_TYPE(6),	/* struct crctl_sigaction[64], signal 1 first */
+	CRCTL_NT_SIGPENDING	= CRCTL_NOTE_TYPE(7),	/* struct crctl_sigpending[]; absent if none */
+	CRCTL_NT_TIMER		= CRCTL_NOTE_TYPE(8),	/* struct crctl_timer[]; absent if none */
+	CRCTL_NT_CREDS		= CRCTL_NOTE_TYPE(9),	/* struct crctl_creds[], one per thread, same order;
 					 * extra: groups (u32[]) */
-	CRCTL_NT_VDSO		= 10,	/* no records; extra: the bytes of [vdso] */
-	CRCTL_NT_SECCOMP	= 11,	/* struct crctl_seccomp[]; extra: sock_filter[] */
-	CRCTL_NT_REFUSAL	= 12,	/* struct crctl_refusal[]; extra: texts. An image that
+	CRCTL_NT_VDSO		= CRCTL_NOTE_TYPE(10),	/* no records; extra: the bytes of [vdso] */
+	CRCTL_NT_SECCOMP	= CRCTL_NOTE_TYPE(11),	/* struct crctl_seccomp[]; extra: sock_filter[] */
+	CRCTL_NT_REFUSAL	= CRCTL_NOTE_TYPE(12),	/* struct crctl_refusal[]; extra: texts. An image that
 					 * has one holds no pages and is never executed */
 	/* only in exec manifests */
-	CRCTL_NT_EXTENT		= 32,	/* struct crctl_extent[], sorted by vaddr */
-	CRCTL_NT_CONTROL	= 33,	/* struct crctl_control */
-	CRCTL_NT_CLOEXEC	= 34,	/* no records; extra: u32[] descriptors to mark */
+	CRCTL_NT_EXTENT		= CRCTL_NOTE_TYPE(32),	/* struct crctl_extent[], sorted by vaddr */
+	CRCTL_NT_CONTROL	= CRCTL_NOTE_TYPE(33),	/* struct crctl_control */
+	CRCTL_NT_CLOEXEC	= CRCTL_NOTE_TYPE(34),	/* no records; extra: u32[] descriptors to mark */
 };
 
 enum crctl_image_kind {
@@ -193,7 +199,8 @@ enum crctl_restart_kind {
  *	[2] 0 none, 1 struct __kernel_timespec, 2 struct old_timespec32
  *   POLL:  [0] user address of the pollfds, [1] their number, [2] has a timeout
  *   FUTEX: [0] user address, [1] value, [2] bitset,
- *	[3] the kernel's FLAGS_* of the futex (size, shared, clockrt),
+ *	[3] 1 shared between processes, 2 on CLOCK_REALTIME, 4 the timeout is
+ *	    a point in time: it keeps its place on the clock
  *	[4] has a timeout
  */
 struct crctl_thread {
@@ -236,7 +243,7 @@ struct crctl_timer {
 	__s32 signo;
 	__u64 sigev_value;
 	__u32 target;		/* SIGEV_THREAD_ID: n-th thread of the image, else 0 */
-	__u32 overrun;
+	__u32 overrun;		/* 0 (reserved) */
 	__u64 left_ns;		/* 0: disarmed */
 	__u64 interval_ns;
 };
@@ -281,6 +288,7 @@ enum crctl_refusal_code {
 	CRCTL_REFUSE_UPROBE	= 20,
 	CRCTL_REFUSE_LEADER	= 21,	/* thread group leader has exited */
 	CRCTL_REFUSE_THREAD	= 22,	/* other state of a thread; see the text */
+	CRCTL_REFUSE_LANDLOCK	= 23,
 };
 
 struct crctl_refusal {

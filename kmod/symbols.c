@@ -78,6 +78,8 @@ int crctl_symbols_init(void)
 		static_call_update(crctl_##name, (void *)addr);
 #define CRCTL_DATA(type, name)							\
 	crctl_symbols.name = (type *)lookup(#name, &missing);
+#define CRCTL_OPT(type, name)							\
+	crctl_symbols.name = (type *)static_call(crctl_kallsyms_lookup_name)(#name);
 #define CRCTL_ADDR(name)							\
 	crctl_symbols.name = lookup(#name, &missing);
 #include "symbols_list.h"

@@ -23,6 +23,7 @@ struct dentry_operations;
 struct dir_context;
 struct file;
 struct inode;
+struct lsm_blob_sizes;
 struct kernel_clone_args;
 struct mm_struct;
 struct mm_walk_ops;
@@ -45,6 +46,7 @@ struct vdso_image;
  */
 struct crctl_symbols {
 #define CRCTL_DATA(type, name) type *name;
+#define CRCTL_OPT(type, name) type *name;
 #define CRCTL_ADDR(name) unsigned long name;
 #include "symbols_list.h"
 };

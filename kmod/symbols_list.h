@@ -6,6 +6,7 @@
  *
  *   CRCTL_SYM(return type, name, (arguments))	functions that are called
  *   CRCTL_DATA(type, name)			objects that are looked at
+ *   CRCTL_OPT(type, name)			objects that some kernels do not have: NULL
  *   CRCTL_ADDR(name)				functions whose address is only
  *						compared, never called
  */
@@ -14,6 +15,9 @@
 #endif
 #ifndef CRCTL_DATA
 #define CRCTL_DATA(type, name)
+#endif
+#ifndef CRCTL_OPT
+#define CRCTL_OPT(type, name)
 #endif
 #ifndef CRCTL_ADDR
 #define CRCTL_ADDR(name)
@@ -48,6 +52,10 @@ CRCTL_SYM(int, kallsyms_lookup_size_offset,
 CRCTL_DATA(const void, tgid_base_stuff)
 CRCTL_DATA(const struct dentry_operations, pid_dentry_operations)
 
+/* a sandbox that cannot be saved, where the kernel has it (5.13) */
+CRCTL_OPT(const struct lsm_blob_sizes, landlock_blob_sizes)
+CRCTL_OPT(const bool, landlock_initialized)
+
 /* making current what an image says */
 CRCTL_SYM(int, map_vdso_once, (const struct vdso_image *image, unsigned long addr))
 CRCTL_SYM(int, set_mm_exe_file, (struct mm_struct *mm, struct file *file))
@@ -57,8 +65,6 @@ CRCTL_SYM(void, set_close_on_exec, (unsigned int fd, int flag))
 CRCTL_SYM(long, do_arch_prctl_64,
 	  (struct task_struct *task, int option, unsigned long arg))
 CRCTL_SYM(void, __set_task_comm, (struct task_struct *task, const char *from, bool exec))
-CRCTL_SYM(long, __x64_sys_rt_sigaction, (const struct pt_regs *regs))
-CRCTL_SYM(long, __x64_sys_sigaltstack, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_set_robust_list, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_rseq, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_membarrier, (const struct pt_regs *regs))
@@ -66,8 +72,6 @@ CRCTL_SYM(long, __x64_sys_prctl, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_setitimer, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_timer_create, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_timer_settime, (const struct pt_regs *regs))
-CRCTL_SYM(long, __x64_sys_timer_getoverrun, (const struct pt_regs *regs))
-CRCTL_SYM(long, __x64_sys_timer_delete, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_rt_sigqueueinfo, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_rt_tgsigqueueinfo, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_seccomp, (const struct pt_regs *regs))
@@ -91,4 +95,5 @@ CRCTL_ADDR(do_no_restart_syscall)
 
 #undef CRCTL_SYM
 #undef CRCTL_DATA
+#undef CRCTL_OPT
 #undef CRCTL_ADDR

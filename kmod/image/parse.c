@@ -372,7 +372,7 @@ static int check_thread(const struct crctl_thread_ref *t,
 	case CRCTL_RESTART_FUTEX:
 		if (r.restart_arg[0] >= lim->task_size ||
 		    r.restart_arg[1] >> 32 || r.restart_arg[2] >> 32 ||
-		    !r.restart_arg[2] || r.restart_arg[3] > 3 || r.restart_arg[4] > 1)
+		    !r.restart_arg[2] || r.restart_arg[3] > 7 || r.restart_arg[4] > 1)
 			return bad(why, "a futex wait to go on with is malformed");
 		break;
 	default:
@@ -452,6 +452,9 @@ static int check_rest(const struct crctl_parsed *p, const struct crctl_limits *l
 	return 0;
 }
 
+/* Notes whose record is copied out; only whether they were there is kept. */
+enum { SEEN_IMAGE, SEEN_PROCESS, SEEN_CONTROL, NR_SEEN };
+
 static int parse_crctl(const struct note *n, struct crctl_parsed *p,
 		       struct crctl_ref *seen, u32 nr_threads, u32 *thread)
 {
@@ -461,15 +464,15 @@ static int parse_crctl(const struct note *n, struct crctl_parsed *p,
 
 	switch (n->type) {
 	case CRCTL_NT_IMAGE:
-		return one_record(n, &p->info, sizeof(p->info), &seen[n->type], why);
+		return one_record(n, &p->info, sizeof(p->info), &seen[SEEN_IMAGE], why);
 	case CRCTL_NT_MM:
 		return one_record(n, &p->mm, sizeof(p->mm), &p->mm_ref, why);
 	case CRCTL_NT_PROCESS:
 		return one_record(n, &p->process, sizeof(p->process),
-				  &seen[n->type], why);
+				  &seen[SEEN_PROCESS], why);
 	case CRCTL_NT_CONTROL:
 		return one_record(n, &p->control, sizeof(p->control),
-				  &seen[0], why);
+				  &seen[SEEN_CONTROL], why);
 	case CRCTL_NT_VMA:
 		return open_ref(n, sizeof(struct crctl_vma), &p->vma, why);
 	case CRCTL_NT_SIGACTION:
@@ -545,7 +548,7 @@ int crctl_parse_notes(const u8 *notes, size_t len, u32 nr_threads,
 		      const struct crctl_limits *lim, struct crctl_parsed *p)
 {
 	struct crctl_thread_ref *threads = p->threads;
-	struct crctl_ref seen[CRCTL_NT_PROCESS + 1];
+	struct crctl_ref seen[NR_SEEN];
 	struct note n;
 	size_t pos = 0;
 	u32 thread = 0, i;
@@ -573,7 +576,7 @@ int crctl_parse_notes(const u8 *notes, size_t len, u32 nr_threads,
 	}
 	if (ret)
 		return ret;
-	if (!seen[CRCTL_NT_IMAGE].present || !seen[CRCTL_NT_PROCESS].present ||
+	if (!seen[SEEN_IMAGE].present || !seen[SEEN_PROCESS].present ||
 	    !p->mm_ref.present || !p->vma.present || !p->sigaction.present ||
 	    !p->creds.present || thread != nr_threads || !p->auxv)
 		return bad(&p->why, "a note is missing");
@@ -582,7 +585,7 @@ int crctl_parse_notes(const u8 *notes, size_t len, u32 nr_threads,
 	if (p->info.nr_threads != nr_threads)
 		return bad(&p->why, "the number of threads differs");
 	if (p->info.kind == CRCTL_IMAGE_DUMP &&
-	    (p->extent.present || seen[0].present || p->cloexec.present ||
+	    (p->extent.present || seen[SEEN_CONTROL].present || p->cloexec.present ||
 	     p->mm.exe_fd != -1))
 		return bad(&p->why, "a dump has notes of a manifest");
 	ret = check_mm(p, lim, &p->why);

@@ -12,6 +12,7 @@
 #include <linux/uaccess.h>
 
 #include "compat/caps.h"
+#include "compat/landlock.h"
 #include "restore/restore.h"
 
 /* Ids as the opener of the dump has them; an unmapped one becomes the overflow id. */
@@ -61,6 +62,11 @@ int crctl_creds_dump(struct crctl_group *g, struct crctl_notes *n)
 	groups = kvcalloc(max(total, 1u), sizeof(*groups), GFP_KERNEL_ACCOUNT);
 	if (!groups)
 		goto out;
+	for (i = 0; i < g->nr_threads; i++)
+		if (crctl_in_landlock(creds[i]))
+			crctl_refuse(n, CRCTL_REFUSE_LANDLOCK,
+				     task_pid_nr_ns(g->threads[i], g->ns), 0, 0,
+				     "a Landlock sandbox, whose rules cannot be read");
 	for (i = 0; i < g->nr_threads; i++)
 		fill(creds[i], &recs[i], groups + recs[i].groups_off / sizeof(u32));
 	ret = crctl_note_records(n, CRCTL_NT_CREDS, recs, sizeof(*recs), g->nr_threads,

@@ -61,7 +61,23 @@ int crctl_process_restore(struct crctl_restore *r)
 
 	if (ret)
 		return crctl_restore_fail(r, ret, "process", 0, "cannot set the subreaper mark");
-	/* exec made it SIGCHLD; the parser has checked the range */
-	current->exit_signal = r->img.process.exit_signal;
 	return 0;
+}
+
+/*
+ * exec made it SIGCHLD, and a parent that has executed something since the fork
+ * gets no other. That keeps a signal of the child's choice from a parent that
+ * gained privilege; so only the privileged have it back, and once the gate is
+ * open, when the parent has executed its own image.
+ */
+void crctl_exit_signal_restore(struct crctl_restore *r)
+{
+	int sig = r->img.process.exit_signal;
+
+	if (sig == SIGCHLD || !r->privileged)
+		return;
+	rcu_read_lock();
+	current->parent_exec_id = READ_ONCE(rcu_dereference(current->real_parent)->self_exec_id);
+	rcu_read_unlock();
+	current->exit_signal = sig;
 }

@@ -6,6 +6,7 @@
  * An image holds a kind and enumerated values, never a function pointer; times
  * are the time that was left, put on the clock anew at the restore.
  */
+#include <linux/futex.h>
 #include <linux/hrtimer.h>
 #include <linux/poll.h>
 #include <linux/restart_block.h>
@@ -18,6 +19,7 @@
 
 #define FUTEX_F_SHARED	1u
 #define FUTEX_F_CLOCKRT	2u
+#define FUTEX_F_ABSOLUTE 4u
 
 typedef long (*restart_fn)(struct restart_block *rb);
 
@@ -86,6 +88,9 @@ void crctl_restart_dump(struct crctl_group *g, struct task_struct *t,
 			out->restart_arg[3] |= FUTEX_F_SHARED;
 		if (flags & CRCTL_FLAGS_CLOCKRT)
 			out->restart_arg[3] |= FUTEX_F_CLOCKRT;
+		/* FUTEX_WAIT alone has a relative timeout; the operation is its 2nd argument */
+		if ((regs->si & FUTEX_CMD_MASK) != FUTEX_WAIT)
+			out->restart_arg[3] |= FUTEX_F_ABSOLUTE;
 		if (flags & CRCTL_FLAGS_HAS_TIMEOUT) {
 			out->restart_arg[4] = 1;
 			out->restart_left_ns =
@@ -141,8 +146,12 @@ void crctl_restart_restore(struct crctl_restore *r, u32 idx)
 		if (t.restart_arg[3] & FUTEX_F_CLOCKRT)
 			rb->futex.flags |= CRCTL_FLAGS_CLOCKRT;
 		if (t.restart_arg[4]) {
-			now = t.restart_arg[3] & FUTEX_F_CLOCKRT ?
-				ktime_get_real_ns() : ktime_get_ns();
+			if (t.restart_arg[3] & FUTEX_F_ABSOLUTE)
+				now = t.restart_arg[3] & FUTEX_F_CLOCKRT ?
+					r->img.info.realtime_ns : r->img.info.monotonic_ns;
+			else
+				now = t.restart_arg[3] & FUTEX_F_CLOCKRT ?
+					ktime_get_real_ns() : ktime_get_ns();
 			rb->futex.flags |= CRCTL_FLAGS_HAS_TIMEOUT;
 			rb->futex.time = now + t.restart_left_ns;
 		}

@@ -2,8 +2,8 @@
 /*
  * Seccomp. The filters are read by the controller (ptrace(2),
  * PTRACE_SECCOMP_GET_FILTER) and come back with the manifest; strict mode is
- * part of the thread's record. Installed last: from then on the thread can
- * only do what they allow.
+ * part of the thread's record. What the module does for the thread afterwards
+ * is not a system call of the thread's, and no filter sees it.
  */
 #include <linux/filter.h>
 #include <linux/seccomp.h>

@@ -99,6 +99,14 @@ static int prctl_value(struct crctl_restore *r, int option, unsigned long value,
 	return ret ? crctl_restore_fail(r, ret, "thread", value, "cannot set %s", name) : 0;
 }
 
+int crctl_no_new_privs_restore(struct crctl_restore *r, u32 idx)
+{
+	struct crctl_thread t;
+
+	crctl_rec(&r->img.threads[idx].rec, 0, &t, sizeof(t));
+	return t.no_new_privs ? prctl_value(r, PR_SET_NO_NEW_PRIVS, 1, "no_new_privs") : 0;
+}
+
 /* Comes after the credentials: a change of those clears the death signal. */
 int crctl_thread_restore(struct crctl_restore *r, u32 idx)
 {
@@ -130,7 +138,5 @@ int crctl_thread_restore(struct crctl_restore *r, u32 idx)
 	if (!ret && t.pdeath_signal)
 		ret = prctl_value(r, PR_SET_PDEATHSIG, t.pdeath_signal,
 				  "the parent death signal");
-	if (!ret && t.no_new_privs)
-		ret = prctl_value(r, PR_SET_NO_NEW_PRIVS, 1, "no_new_privs");
 	return ret;
 }

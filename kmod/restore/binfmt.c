@@ -29,6 +29,8 @@ static int enter(struct linux_binprm *bprm, struct crctl_restore *r)
 	int ret;
 
 	crctl_call(set_personality_64bit)();
+	/* what an image says must not open to others what its mode keeps from them */
+	r->unreadable = bprm->interp_flags & BINPRM_FLAGS_ENFORCE_NONDUMP;
 	setup_new_exec(bprm);
 	/* No signal is for the program before its own mask and actions are back. */
 	spin_lock_irq(&current->sighand->siglock);

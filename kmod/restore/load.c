@@ -303,7 +303,7 @@ static int get_exe(struct crctl_restore *r)
 
 	if (r->img.mm.exe_fd < 0)
 		return 0;
-	if (!crctl_checkpoint_restore_capable())
+	if (!r->privileged)
 		return -EPERM;
 	f = fget(r->img.mm.exe_fd);
 	if (!f)
@@ -383,6 +383,7 @@ static struct crctl_restore *new_restore(struct file *image)
 	init_completion(&r->ready);
 	init_completion(&r->go);
 	r->image = get_file(image);
+	r->privileged = crctl_checkpoint_restore_capable();
 	return r;
 }
 

@@ -9,6 +9,7 @@
 #include <linux/completion.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
+#include <linux/sched/task_stack.h>
 #include <linux/task_work.h>
 
 #include "crctl.h"
@@ -49,6 +50,8 @@ struct crctl_restore {
 	atomic_t pending;		/* threads that the leader waits for */
 	struct completion ready;	/* pending has reached 0 */
 	struct completion go;		/* the gate is open: put the last things right */
+	bool privileged;		/* CAP_CHECKPOINT_RESTORE when it called execve() */
+	bool unreadable;		/* the image may be executed, but not read */
 	int error;			/* first failure, a negative errno */
 	struct mutex lock;		/* the scratch page */
 	struct mutex report_lock;	/* error */
@@ -84,8 +87,17 @@ void crctl_thread_work(struct callback_head *work);
  * Run a system call in current as if user space had made it: its own checks
  * hold, its ABI does not change between kernels. Addresses are user's.
  */
-#define CRCTL_SYS(name, ...) \
-	crctl_call(__x64_sys_##name)(&CRCTL_SYS_REGS(__VA_ARGS__, 0, 0, 0, 0, 0, 0))
+#define CRCTL_SYS(name, ...) ({						\
+	struct pt_regs *__user_regs = task_pt_regs(current);		\
+	unsigned long __orig_ax = __user_regs->orig_ax;			\
+	long __ret;							\
+									\
+	/* -1 looks like an x32 call to what asks in_compat_syscall() */ \
+	__user_regs->orig_ax = 0;					\
+	__ret = crctl_call(__x64_sys_##name)(&CRCTL_SYS_REGS(__VA_ARGS__, 0, 0, 0, 0, 0, 0)); \
+	__user_regs->orig_ax = __orig_ax;				\
+	__ret;								\
+})
 #define CRCTL_SYS_REGS(a, b, c, d, e, f, ...) ((struct pt_regs) { \
 	.di = (unsigned long)(a), .si = (unsigned long)(b), \
 	.dx = (unsigned long)(c), .r10 = (unsigned long)(d), \
@@ -96,9 +108,11 @@ void crctl_thread_work(struct callback_head *work);
  * reaches user space. r->scratch is a page of user memory to use, under r->lock.
  */
 int crctl_regs_restore(struct crctl_restore *r, u32 idx);
+int crctl_no_new_privs_restore(struct crctl_restore *r, u32 idx);
 int crctl_thread_restore(struct crctl_restore *r, u32 idx);
 void crctl_restart_restore(struct crctl_restore *r, u32 idx);
 int crctl_process_restore(struct crctl_restore *r);
+void crctl_exit_signal_restore(struct crctl_restore *r);
 int crctl_signals_restore(struct crctl_restore *r);		/* actions; drop what is pending */
 int crctl_signals_resend(struct crctl_restore *r, u32 idx);	/* pending ones, last of all */
 int crctl_timers_restore(struct crctl_restore *r);

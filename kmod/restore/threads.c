@@ -48,11 +48,16 @@ static int with_scratch(struct crctl_restore *r, u32 idx,
 	return ret;
 }
 
-/* In this order: a filter needs privilege, ids take it away, the rest is free. */
+/*
+ * In this order: a filter needs no_new_privs or privilege, ids take privilege
+ * away, the rest is free.
+ */
 static int set_attributes(struct crctl_restore *r, u32 idx)
 {
-	int ret = crctl_seccomp_restore(r, idx);
+	int ret = crctl_no_new_privs_restore(r, idx);
 
+	if (!ret)
+		ret = crctl_seccomp_restore(r, idx);
 	if (!ret)
 		ret = crctl_creds_restore(r, idx);
 	if (!ret && !idx)
@@ -89,6 +94,7 @@ static void resume(struct crctl_restore *r, u32 idx)
 	sigset_t mask;
 
 	crctl_restart_restore(r, idx);
+	current->personality = r->img.mm.personality;
 	crctl_rec(&r->img.threads[idx].rec, 0, &t, sizeof(t));
 	siginitset(&mask, 0);
 	mask.sig[0] = t.sigmask;
@@ -228,6 +234,7 @@ static int lead(struct crctl_restore *r)
 		ret = wait_at_gate(r);
 	if (ret)
 		return ret;
+	crctl_exit_signal_restore(r);
 	ret = with_scratch(r, 0, arm_timers);
 	if (!ret)
 		ret = crctl_memory_finish(r);

@@ -11,23 +11,23 @@ export const MAX_THREADS = 65536;
 export const MAX_VMAS = 1048576;
 export const MAX_PID_LEVELS = 32;
 
-/** CRCTL_NT_* */
+/** CRCTL_NT_*; "CR" in the upper half keeps debuggers, which look at the type alone, from taking them for their own */
 export const NT = {
-  IMAGE: 1,
-  MM: 2,
-  VMA: 3,
-  PROCESS: 4,
-  THREAD: 5,
-  SIGACTION: 6,
-  SIGPENDING: 7,
-  TIMER: 8,
-  CREDS: 9,
-  VDSO: 10,
-  SECCOMP: 11,
-  REFUSAL: 12,
-  EXTENT: 32,
-  CONTROL: 33,
-  CLOEXEC: 34,
+  IMAGE: 0x43520001,
+  MM: 0x43520002,
+  VMA: 0x43520003,
+  PROCESS: 0x43520004,
+  THREAD: 0x43520005,
+  SIGACTION: 0x43520006,
+  SIGPENDING: 0x43520007,
+  TIMER: 0x43520008,
+  CREDS: 0x43520009,
+  VDSO: 0x4352000a,
+  SECCOMP: 0x4352000b,
+  REFUSAL: 0x4352000c,
+  EXTENT: 0x43520020,
+  CONTROL: 0x43520021,
+  CLOEXEC: 0x43520022,
 } as const;
 
 /** CRCTL_IMAGE_* */
@@ -97,6 +97,7 @@ export const REFUSE = {
   UPROBE: 20,
   LEADER: 21,
   THREAD: 22,
+  LANDLOCK: 23,
 } as const;
 
 export const NoteHead = new Struct({ version: "u32", rec_size: "u32", count: "u32", extra_size: "u32" });
