@@ -42,7 +42,9 @@ export class Outsiders {
     for (const { kind, identity, kernelDev, kernelIno } of files) {
       if (kind !== "shmem" && kind !== "memfd") continue;
       const key = `${hex(kernelDev >> 32n)}:${hex(kernelDev & 0xffffffffn)} ${kernelIno}`;
-      const other = this.memory.get(key)?.find((pid) => !this.tree.has(pid));
+      const candidates = this.memory.get(key)?.filter((pid) => !this.tree.has(pid)) ?? [];
+      // what the first look met may have ended since, a task of the tree too
+      const other = candidates.length === 0 ? undefined : native().sharedMemory(candidates).find((shared) => shared.key === key)?.pid;
       if (other === undefined) continue;
       const [text] = native().readTexts([`/proc/${other}/stat`]);
       const comm = typeof text === "string" ? ` (${parseStat(text).comm})` : "";
@@ -65,10 +67,16 @@ export class Outsiders {
 
   holds(link: string): boolean {
     const others = (this.others ??= this.look());
-    if (isPipeLink(link)) return this.pipes.get(link)?.some((pid) => !this.tree.has(pid)) ?? false;
+    if (isPipeLink(link)) return this.stillHolds(link, this.pipes.get(link) ?? []);
     let held = this.fifos.get(link);
     if (held === undefined) this.fifos.set(link, (held = native().holders(others, [link]).some((holder) => holder.link === link)));
     return held;
+  }
+
+  /** The first look met tasks that have ended since; of the tree too, like a shell's short-lived children. */
+  private stillHolds(link: string, pids: readonly number[]): boolean {
+    const candidates = pids.filter((pid) => !this.tree.has(pid));
+    return candidates.length > 0 && native().holders(candidates, [link]).some((holder) => holder.link === link);
   }
 
   /** Those who came since the first look are looked at too. */

@@ -4,7 +4,7 @@
 here=$(dirname "$(readlink -f "$0")")
 
 tar --sort=name --mtime=@0 -cf - letters | "$here/../programs/scripts/gate" 1000000 go | gzip -n | sha256sum >packed.sha256 &
-python3 "$here/reader.py" words words.count &
-python3 "$here/counters.py" counters &
+/usr/bin/python3 "$here/reader.py" words words.count &
+/usr/bin/python3 "$here/counters.py" counters &
 wait
 : >end
