@@ -44,22 +44,38 @@ static unsigned long map_flags(const struct crctl_vma *v)
 	return flags;
 }
 
+/*
+ * Private memory that was writable once is accounted for, whatever its
+ * protection is now (relro): be writable for a moment too.
+ */
+static bool was_writable(const struct crctl_vma *v)
+{
+	return v->kind != CRCTL_VMA_FILE_SHARED && v->flags & CRCTL_VMF_ACCOUNT &&
+	       !(v->prot & PROT_WRITE);
+}
+
 static int map_vmas(struct crctl_restore *r)
 {
 	struct crctl_vma v;
 	unsigned long addr;
+	long ret;
 	u32 i;
 
 	for (i = 0; i < r->img.vma.count; i++) {
 		crctl_rec(&r->img.vma, i, &v, sizeof(v));
 		if (v.kind == CRCTL_VMA_VDSO || v.kind == CRCTL_VMA_VVAR)
 			continue;
-		addr = vm_mmap(r->vma_files[i], v.start, v.end - v.start, v.prot,
-			       map_flags(&v), v.kind == CRCTL_VMA_ANON ? 0 : v.offset);
+		addr = vm_mmap(r->vma_files[i], v.start, v.end - v.start,
+			       was_writable(&v) ? PROT_READ | PROT_WRITE : v.prot, map_flags(&v),
+			       v.kind == CRCTL_VMA_ANON ? 0 : v.offset);
 		if (addr != v.start)
 			return crctl_restore_fail(r, IS_ERR_VALUE(addr) ? (int)addr : -ENOMEM,
 						  "mapping", v.start, "cannot map %llu bytes",
 						  v.end - v.start);
+		ret = was_writable(&v) ? CRCTL_SYS(mprotect, v.start, v.end - v.start, v.prot) : 0;
+		if (ret)
+			return crctl_restore_fail(r, ret, "mapping", v.start,
+						  "cannot protect %llu bytes", v.end - v.start);
 		if (fatal_signal_pending(current))
 			return -EINTR;
 	}
