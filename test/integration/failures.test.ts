@@ -143,7 +143,7 @@ describe("a dump that is ended half-way", () => {
 
   for (const signal of ["SIGKILL", "SIGINT", "SIGTERM"] as const) {
     it(`by ${signal}: the tree goes on, and what there is is no image`, async () => {
-      await withJournal(await Program.start("large", ["96"]), async (program) => {
+      await withJournal(await Program.start("large", ["48"]), async (program) => {
         const before = viewTree(program.pid);
         const image = program.newImage();
         const [status, by] = await frozen(program, image, signal);

@@ -20,7 +20,7 @@ describeRows("memory", [
   { program: "sparse" },
   { program: "many_vmas" },
   { program: "identity" },
-  { program: "large", args: ["96"] },
+  { program: "large", args: ["64"] },
   // every second page of 544 MiB: 69,632 runs, more than the 65,535 that e_phnum can count
   { program: "large", args: ["544", "alternate"], title: "more program headers than e_phnum can count", alone: true, timeoutMs: 600_000 },
 ]);

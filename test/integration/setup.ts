@@ -6,6 +6,14 @@ import { killAll } from "./lib/leftovers.js";
 
 let log: KernelLog;
 
+/** What the kernel complained about fails the test during which it did. */
+function noComplaints(cause?: unknown): void {
+  const complaints = log.complaints();
+  if (complaints.length === 0) return;
+  const also = cause instanceof Error ? `${cause.message}\n` : "";
+  throw new Error(`${also}the kernel complained during this test:\n${complaints.join("\n")}`, { cause });
+}
+
 export const mochaHooks = {
   beforeAll(): void {
     // The ids of a dumped tree must still be free when it comes back.
@@ -13,12 +21,24 @@ export const mochaHooks = {
     log = new KernelLog();
   },
 
+  /** The test itself is what must fail: a hook that fails would end all tests. */
+  beforeEach(this: Mocha.Context): void {
+    const test = this.currentTest;
+    const act = test?.fn as ((this: Mocha.Context) => unknown) | undefined;
+    if (test === undefined || act === undefined) return;
+    test.fn = async function (this: Mocha.Context): Promise<void> {
+      try {
+        await act.call(this);
+      } catch (error) {
+        noComplaints(error);
+        throw error;
+      }
+      noComplaints();
+    };
+  },
+
   afterEach(): void {
     killAll();
-    const complaints = log.complaints();
-    if (complaints.length > 0) {
-      throw new Error(`the kernel complained during this test:\n${complaints.join("\n")}`);
-    }
   },
 
   afterAll(): void {
