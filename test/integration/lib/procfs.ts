@@ -1,6 +1,6 @@
 /** A process tree as /proc shows it: everything that must be the same after a restore. */
 
-import { readFileSync, readdirSync, readlinkSync } from "node:fs";
+import { readFileSync, readdirSync, readlinkSync, statSync } from "node:fs";
 
 export interface ThreadView {
   name: string;
@@ -130,11 +130,23 @@ function mapsLine(line: string, rename: Renaming): string {
     : `${place} ${device} ${inode} ${name}`;
 }
 
+/** O_TMPFILE, which contains O_DIRECTORY: how a file was made, not what may be done with it. */
+const MADE_WITHOUT_NAME = 0o20200000;
+
+/**
+ * A file without a name comes back as another one without a name, and one that lost the name it was opened by may
+ * come back by another of its names: files are told apart by what they are, not by what they were once called.
+ */
 function fileView(pid: number, fd: string, rename: Renaming): FileView {
   const link = readlinkSync(`/proc/${pid}/fd/${fd}`);
   const info = lines(`/proc/${pid}/fdinfo/${fd}`, ["pos", "flags"]);
   const pipe = /^pipe:\[(\d+)\]$/.exec(link)?.[1];
-  return { link: pipe === undefined ? link : rename.name("pipe", pipe), info };
+  if (pipe !== undefined) return { link: rename.name("pipe", pipe), info };
+  const stat = statSync(`/proc/${pid}/fd/${fd}`, { bigint: true });
+  if (!stat.isFile() || link.startsWith("/memfd:")) return { link, info };
+  if (stat.nlink > 0n) return { link: `file ${stat.dev}:${stat.ino}`, info };
+  const flags = Number.parseInt(info["flags"] ?? "", 8) & ~MADE_WITHOUT_NAME;
+  return { link: `a deleted file, ${rename.name("inode", `${stat.dev} ${stat.ino}`)}`, info: { ...info, flags: flags.toString(8) } };
 }
 
 function vmFlags(pid: number): string[] {
