@@ -172,7 +172,9 @@ describe("an image as a program", () => {
     await program.gone([program.pid]);
     const again = spawn(image, [], { stdio: "ignore" });
     await once(again, "spawn");
-    await until("it to be the program", () => /regs_general$/.test(readlinkSync(`/proc/${again.pid}/exe`)));
+    // (the link exe leads to the image: only a controller has the right to set it)
+    await until("it to be the program, in its loop", () =>
+      readFileSync(`/proc/${again.pid}/comm`, "utf8") === "regs_general\n" && stateOf(again.pid ?? 0) === "R");
     const ended = once(again, "exit");
     again.kill("SIGUSR2");
     expect(await ended).to.deep.equal([0, null]);

@@ -45,6 +45,14 @@ const char *proc_field(const char *path, const char *name)
 	FAIL("%s has no line %s", path, name);
 }
 
+static void drop(char *text, const char *word)
+{
+	char *found = strstr(text, word);
+
+	if (found)
+		memmove(found, found + strlen(word), strlen(found + strlen(word)) + 1);
+}
+
 const char *proc_vm_flags(const void *addr)
 {
 	static char flags[256];
@@ -56,6 +64,8 @@ const char *proc_vm_flags(const void *addr)
 			mine = strtoul(line, NULL, 16) == (unsigned long)addr;
 		if (mine && strncmp(line, "VmFlags: ", 9) == 0) {
 			snprintf(flags, sizeof(flags), " %.*s", (int)strcspn(line + 9, "\n"), line + 9);
+			drop(flags, " sd");
+			drop(flags, " ac");
 			return flags;
 		}
 		line = strchr(line, '\n');

@@ -130,7 +130,10 @@ void pattern_check(const void *p, size_t size, uint64_t seed, const char *what);
 const char *proc_read(int slot, const char *path);
 /* The value of a "Name:\tvalue" line of /proc/self/status or another such file. */
 const char *proc_field(const char *path, const char *name);
-/* The VmFlags line of the mapping that starts at addr, "" if there is none such. */
+/*
+ * The VmFlags line of the mapping that starts at addr, "" if there is none such; without those that come and go by
+ * themselves (soft-dirty; accounted, which also tells that a mapping was writable once).
+ */
 const char *proc_vm_flags(const void *addr);
 /* How many of the pages are there (present or swapped). */
 size_t proc_pages_there(const void *p, size_t size);
