@@ -6,6 +6,7 @@
 #define CRCTL_COMPAT_VMA_H
 
 #include <linux/mm.h>
+#include <linux/sched/coredump.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
@@ -44,6 +45,30 @@ static inline unsigned int crctl_nr_aio_contexts(struct mm_struct *mm)
 	rcu_read_unlock();
 #endif
 	return found;
+}
+
+/*
+ * What was added to the memory of a process since 6.1 and is not saved: its
+ * name, or NULL.
+ */
+static inline const char *crctl_mm_unsaved(struct mm_struct *mm)
+{
+#ifdef MMF_HAS_MDWE
+	/* b507808ebce2, "mm: implement memory-deny-write-execute as a prctl" (6.3) */
+	if (test_bit(MMF_HAS_MDWE, &mm->flags))
+		return "no memory may become executable (PR_SET_MDWE)";
+#endif
+#ifdef MMF_VM_MERGE_ANY
+	/* d7597f59d1d3, "mm: add new api to enable ksm per process" (6.4) */
+	if (test_bit(MMF_VM_MERGE_ANY, &mm->flags))
+		return "all its memory is to be merged (PR_SET_MEMORY_MERGE)";
+#endif
+#ifdef CONFIG_ADDRESS_MASKING
+	/* 82721d8b25d7, "x86/mm: Handle LAM on context switch" (6.4) */
+	if (mm->context.lam_cr3_mask)
+		return "bits of its addresses are ignored (ARCH_ENABLE_TAGGED_ADDR)";
+#endif
+	return NULL;
 }
 
 #endif /* CRCTL_COMPAT_VMA_H */

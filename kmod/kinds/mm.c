@@ -18,6 +18,7 @@
 static void check_context(struct crctl_group *g, struct crctl_notes *n)
 {
 	struct mm_struct *mm = g->mm;
+	const char *unsaved = crctl_mm_unsaved(mm);
 	unsigned int contexts;
 
 #ifdef CONFIG_MODIFY_LDT_SYSCALL
@@ -35,6 +36,8 @@ static void check_context(struct crctl_group *g, struct crctl_notes *n)
 	if (contexts)
 		crctl_refuse(n, CRCTL_REFUSE_AIO, 0, 0, contexts,
 			     "%u contexts of io_setup(2)", contexts);
+	if (unsaved)
+		crctl_refuse(n, CRCTL_REFUSE_THREAD, 0, 0, 0, "%s", unsaved);
 	if (test_bit(MMF_HAS_UPROBES, &mm->flags))
 		crctl_refuse(n, CRCTL_REFUSE_UPROBE, 0, 0, 0,
 			     "uprobes are set, or were, in its program text");

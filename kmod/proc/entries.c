@@ -192,7 +192,7 @@ int crctl_disarm(void)
 	unsigned long left;
 
 	if (!stop_rewriting()) {
-		pr_info("still in use: %d callers are reading /proc/<pid>\n",
+		pr_info("still in use: callers in the middle of /proc/<pid>: %d\n",
 			atomic_read(&callers));
 		goto busy;
 	}
