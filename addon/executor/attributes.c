@@ -57,6 +57,9 @@ static int set_sched(struct executor *ex, const struct plan_op *op, struct error
 	own.size = wanted.size;
 	if (memcmp(&own, &wanted, sizeof(own)) == 0)
 		return 0;
+	/* a real-time task keeps a nice value for later, which sched_setattr(2) does not touch */
+	if (wanted.sched_nice != 0 && setpriority(PRIO_PROCESS, (id_t)op->arg, wanted.sched_nice) < 0)
+		return failed(error, errno, "setpriority");
 	if (sys_sched_setattr(op->arg, &wanted) < 0)
 		return failed(error, errno, "sched_setattr");
 	return 0;

@@ -61,7 +61,8 @@ Napi::Value scheduling(const Napi::CallbackInfo &info) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("policy", Napi::Number::New(env, attr.policy));
     object.Set("priority", Napi::Number::New(env, attr.priority));
-    object.Set("nice", Napi::Number::New(env, attr.nice));
+    // sched_getattr(2) has no nice value of a real-time task, which keeps one all the same.
+    object.Set("nice", Napi::Number::New(env, getpriority(PRIO_PROCESS, static_cast<id_t>(tids[i]))));
     object.Set("flags", ToBigInt(env, attr.flags));
     object.Set("runtime", ToBigInt(env, attr.runtime));
     object.Set("deadline", ToBigInt(env, attr.deadline));
