@@ -133,24 +133,21 @@ static int join_cgroup(const struct executor *ex, const struct plan_op *op, stru
 	return write_text(op_data(ex, op), pid, error, "moving it to its cgroup");
 }
 
-/* If we have the terminal, as a shell's foreground job, the tree's group gets it. */
-static int give_foreground(struct executor *ex, const struct plan_op *op, struct error *error)
+/* If we have the terminal, as a shell's foreground job, that group gets it. */
+static int give_foreground(struct executor *ex, pid_t group)
 {
 	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC);
+	int ret = 0;
 
 	if (tty < 0)
 		return 0;
 	if (tcgetpgrp(tty) == getpgrp()) {
 		/* SIGTTOU is blocked, so the call works from whatever group */
-		if (tcsetpgrp(tty, op->arg) < 0) {
-			failed(error, errno, "tcsetpgrp");
-			close(tty);
-			return -1;
-		}
-		ex->foreground = true;
+		ret = tcsetpgrp(tty, group);
+		ex->foreground = ret == 0;
 	}
 	close(tty);
-	return 0;
+	return ret;
 }
 
 void take_foreground_back(struct executor *ex)
@@ -165,6 +162,20 @@ void take_foreground_back(struct executor *ex)
 	tcsetpgrp(tty, getpgrp());
 	close(tty);
 	ex->foreground = false;
+}
+
+/*
+ * The tree's root was stopped, by ^Z as a rule: the shell that started us waits
+ * for us, so we stop with it, and go on with it when the shell says so.
+ */
+void stop_with(struct executor *ex, pid_t root)
+{
+	if (!ex->foreground)
+		return;
+	take_foreground_back(ex);
+	kill(0, SIGSTOP);
+	give_foreground(ex, getpgid(root));
+	kill(-getpgid(root), SIGCONT);
 }
 
 int op_attribute(struct executor *ex, const struct plan_op *op, struct error *error)
@@ -187,6 +198,8 @@ int op_attribute(struct executor *ex, const struct plan_op *op, struct error *er
 			return failed(error, errno, "kill with SIGSTOP");
 		return 0;
 	default:
-		return give_foreground(ex, op, error);
+		if (give_foreground(ex, op->arg) < 0)
+			return failed(error, errno, "tcsetpgrp");
+		return 0;
 	}
 }

@@ -101,6 +101,7 @@ int op_program(struct executor *ex, const struct plan_op *op, struct error *erro
 /* attributes.c: PLAN_OP_RLIMITS to PLAN_OP_FOREGROUND */
 int op_attribute(struct executor *ex, const struct plan_op *op, struct error *error);
 void take_foreground_back(struct executor *ex);
+void stop_with(struct executor *ex, pid_t root);
 
 /* shared.c */
 int shared_create(struct executor *ex, struct error *error);

@@ -244,9 +244,16 @@ static int stay_as_parent(struct executor *ex)
 	if (ex->plan->flags & PLAN_F_DETACH)
 		return EXIT_OK;
 	prctl(PR_SET_PDEATHSIG, 0);
-	while (waitpid(root, &status, __WALL) < 0)
-		if (errno != EINTR)
+	for (;;) {
+		if (waitpid(root, &status, __WALL | WUNTRACED) < 0) {
+			if (errno == EINTR)
+				continue;
 			return EXIT_FAILED;
+		}
+		if (!WIFSTOPPED(status))
+			break;
+		stop_with(ex, root);
+	}
 	take_foreground_back(ex);
 	status_line(ex, "exit %d", status);
 	return EXIT_OK;

@@ -157,7 +157,9 @@ class PlanBuilder {
       }
       return { pid: pidOf(task), ppid, pgid, sid, comm, subreaper: core?.process.child_subreaper === 1, ...(zombie === undefined ? {} : { zombie }) };
     });
-    const tree = planTree(tasks, { adoptSession: this.options.shellJob, callerGroup: native().processGroup() });
+    // without --shell-job that has been refused, and what follows from it is no news
+    const adoptSession = this.options.shellJob || this.image.inventory.shellJob;
+    const tree = planTree(tasks, { adoptSession, callerGroup: native().processGroup() });
     this.problems.push(...tree.problems);
     checkPids(this.wantedPids(tree), this.problems);
     return tree;
