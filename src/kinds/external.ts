@@ -1,6 +1,7 @@
 /** What lies outside of the tree and must be handed over at restore: terminals, and pipes and sockets that lead out. */
 
 import type { ExternalFile } from "../image/schema.js";
+import { O_NONBLOCK } from "../proc/fdinfo.js";
 import type { RestoreHalf } from "../restore/context.js";
 import { OP } from "../restore/plan.js";
 import { isPipeLink } from "./pipe.js";
@@ -45,12 +46,17 @@ export const externalRestore: RestoreHalf<ExternalFile> = (files, context) => {
   // descriptions of one object that the caller hands over once are one description then
   const slots = new Map<number, number>();
   for (const file of files) {
-    const descriptor = context.inherited(file);
-    if (descriptor === undefined) continue;
-    let slot = slots.get(descriptor);
+    const given = context.inherited(file);
+    if (given === undefined) continue;
+    let slot = slots.get(given.descriptor);
     if (slot === undefined) {
-      slots.set(descriptor, (slot = context.slot()));
-      context.create({ type: OP.TAKE, slot, arg: descriptor, subject: context.subject(file) });
+      slots.set(given.descriptor, (slot = context.slot()));
+      const subject = context.subject(file);
+      context.create({ type: OP.TAKE, slot, arg: given.descriptor, subject });
+      // A program that set it itself counts on it, though its caller shares the description. Last: a restore that fails
+      // shall leave the caller's own as it was.
+      const flags = (given.flags & ~O_NONBLOCK) | (file.flags & O_NONBLOCK);
+      if (flags !== given.flags) context.finish({ type: OP.SETFL, slot, flags, subject });
     }
     context.place(file, slot);
   }

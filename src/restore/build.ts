@@ -78,13 +78,14 @@ class PlanBuilder {
     objects.closeScratch();
     const slotBase = objects.slotBase();
     this.enterRoot(directories);
-    for (const draft of drafts) {
-      const index = image.tasks.indexOf(draft.task);
-      const process = tree.processes[index];
-      process?.stages[STAGE.FINAL]?.push(...this.finalOps(draft, directories, slotBase, { gateSlot, reportSlot, coreSlot }));
-    }
+    const finals = new Map(drafts.map((draft) => [draft.task, draft]));
     image.tasks.forEach((task, i) => {
-      if (task.state === "zombie") tree.processes[i]?.stages[STAGE.FINAL]?.push({ type: OP.DIE, arg: task.exitStatus ?? 0, subject: subjectOf(task) });
+      const draft = finals.get(task);
+      const ops =
+        draft === undefined
+          ? [{ type: OP.DIE, arg: task.exitStatus ?? 0, subject: subjectOf(task) }]
+          : this.finalOps(draft, directories, slotBase, { gateSlot, reportSlot, coreSlot });
+      tree.processes[i]?.stages[STAGE.FINAL]?.push(...ops);
     });
     return {
       image,

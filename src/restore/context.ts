@@ -24,8 +24,8 @@ export interface RestoreContext {
   ghost(number: number, identity: FileIdentity, data: DataRef, subject: Subject): number;
   /** The slot of a memfd with its contents, open for reading and writing. */
   memfd(memory: number): number;
-  /** What the caller hands over for it. */
-  inherited(file: ExternalFile): number | undefined;
+  /** What the caller hands over for it: its number in the executor, and the flags that it has now. */
+  inherited(file: ExternalFile): { descriptor: number; flags: number } | undefined;
   refuse(problem: Details & { code: ErrorCode; why: string }): void;
   note(text: string): void;
 }

@@ -4,11 +4,13 @@ import type { Details, ErrorCode, Problem } from "../errors.js";
 import type { Image } from "../image/read.js";
 import type { DataRef, ExternalFile, FileIdentity, OpenFile } from "../image/schema.js";
 import { MappedSlots } from "../kinds/memory.js";
-import type { StatRecord } from "../native.js";
+import { native, type StatRecord } from "../native.js";
 import type { FileRules, RestoreContext } from "./context.js";
 import { FileChecks } from "./identity.js";
 import type { RestoreOptions } from "./options.js";
 import { LOW_FREE, OP, OWN_SLOTS, PLAN_FD, type Op, type Subject } from "./plan.js";
+
+const F_GETFL = 3;
 
 export class ObjectPlanner implements RestoreContext {
   readonly createOps: Op[] = [];
@@ -93,13 +95,10 @@ export class ObjectPlanner implements RestoreContext {
     return this.mapped.memfd(memory);
   }
 
-  inherited(file: ExternalFile): number | undefined {
-    const given = this.options.inherit.get(file.key);
-    if (given !== undefined) {
-      this.usedKeys.add(file.key);
-      return this.handOver(given);
-    }
-    if (file.standard !== undefined) return file.standard;
+  inherited(file: ExternalFile): { descriptor: number; flags: number } | undefined {
+    this.usedKeys.add(file.key);
+    const given = this.options.inherit.get(file.key) ?? file.standard;
+    if (given !== undefined) return { descriptor: this.handOver(given), flags: native().fcntlNumber(given, F_GETFL, 0) };
     this.refuse({
       ...this.subject(file),
       code: "E_EXTERNAL",
