@@ -6,6 +6,7 @@ import { CrctlError, ioError, isSystemError } from "../errors.js";
 import { CoreHead, PREFIX_SIZE, headSize } from "../image/elfcore.js";
 import { coreName } from "../image/names.js";
 import type { ImageWriter } from "../image/write.js";
+import { exeOf, mappingOf, type Mapping } from "../kinds/memory.js";
 import { native } from "../native.js";
 import { checkInterrupted } from "./freeze.js";
 import type { Progress } from "./options.js";
@@ -59,6 +60,19 @@ export class Core {
     } catch (error) {
       if (fd !== undefined) closeSync(fd);
       throw readError(task, error);
+    }
+  }
+
+  /** The mapped files, the program among them. */
+  mappings(): Mapping[] {
+    const { pid } = this.task.frozen;
+    const { comm } = this.task.stat;
+    try {
+      const mappings = this.head.fileMappings().map((file) => mappingOf(pid, comm, file));
+      mappings.push(exeOf(pid, comm, this.head.exe()));
+      return mappings;
+    } catch (error) {
+      throw readError(this.task, error);
     }
   }
 
@@ -126,6 +140,12 @@ export function openCores(tasks: readonly TaskState[]): Core[] {
 }
 
 function readError(task: TaskState, error: unknown): unknown {
+  if (error instanceof CrctlError && (error.code === "E_IMAGE_DAMAGED" || error.code === "E_IMAGE_VERSION")) {
+    return new CrctlError("E_KERNEL", `the kernel module does not speak as this crctl does: ${error.message}`, {
+      hint: "load the module that was built with this crctl",
+      cause: error,
+    });
+  }
   if (!isSystemError(error)) return error;
   const { pid } = task.frozen;
   const details = { pid, comm: task.stat.comm, cause: error };

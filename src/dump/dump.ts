@@ -8,7 +8,7 @@ import { coreName, FILES, MEMORY, TASKS } from "../image/names.js";
 import { IMAGE_VERSION, type Descriptor, type Inventory, type OpenFile, type Sched, type Task } from "../image/schema.js";
 import { ImageWriter } from "../image/write.js";
 import { dumpDescription } from "../kinds/dump.js";
-import { MemoryTable, exeOf, mappingOf, type Mapping } from "../kinds/memory.js";
+import { MemoryTable } from "../kinds/memory.js";
 import { native } from "../native.js";
 import { VERSION } from "../version.js";
 import { Contents } from "./contents.js";
@@ -143,7 +143,7 @@ function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, 
     });
     for (const core of cores) core.refusals(problems);
     const saved = cores.filter((core) => !core.refused);
-    memory.addMappings(saved.flatMap((core) => mappingsOf(core)));
+    memory.addMappings(saved.flatMap((core) => core.mappings()));
     watch.lap("memory");
 
     const { files: found, tables } = collectDescriptors(live, problems);
@@ -160,11 +160,6 @@ function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, 
     for (const core of cores) core.close();
     throw error;
   }
-}
-
-function mappingsOf({ head, task: { frozen, stat } }: Core): Mapping[] {
-  const mappings = head.fileMappings().map((file) => mappingOf(frozen.pid, stat.comm, file));
-  return [...mappings, exeOf(frozen.pid, stat.comm, head.exe())];
 }
 
 /** Returns the bytes copied. */

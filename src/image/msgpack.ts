@@ -1,9 +1,10 @@
 /**
  * The one configuration of msgpack that images use: plain maps with string keys (other languages read our files), 64-bit
- * integers as bigint. The sources of msgpackr without its optional native part: nothing to load, and no eval.
+ * integers as bigint. These entry points of msgpackr have no native part, which would only cost time to load.
  */
 
-import { Packr, Unpackr } from "msgpackr";
+import { Packr } from "msgpackr/pack";
+import { Unpackr } from "msgpackr/unpack";
 
 const packer = new Packr({ useRecords: false, int64AsType: "bigint", variableMapSize: true });
 const unpacker = new Unpackr({ useRecords: false, int64AsType: "bigint", mapsAsObjects: true });
