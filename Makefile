@@ -16,9 +16,9 @@ KERNEL ?= 6.1
 KERNELS ?= 5.10 6.1 6.12
 VM ?= vagrant/vm --kernel $(KERNEL)
 
-# What the goals run. Each may be replaced on the command line, to run a part: INTEGRATION='npx mocha -g pipe ...'
+# What the goals run. Each may be replaced on the command line, to run a part: INTEGRATION='node_modules/.bin/mocha -g pipe ...'
 UNIT ?= npm run --silent test:unit
-INTEGRATION ?= npx mocha --config test/integration/.mocharc.json
+INTEGRATION ?= node_modules/.bin/mocha --config test/integration/.mocharc.json
 INTEGRATION_VM ?= $(VM) --timeout 4500 --memory 3072
 DEMO ?= test/demo.sh
 DEMO_VM ?= $(VM)

@@ -217,13 +217,27 @@ struct crctl_thread {
 	__u64 rseq;
 	__u32 rseq_len, rseq_sig;
 	__u64 timer_slack_ns;
-	__u32 no_new_privs;
+	__u32 settings;		/* CRCTL_SETTING_* */
 	__u32 restart_kind;
 	__u64 restart_arg[6];
 	__u64 restart_left_ns;	/* time left of its timeout when the dump was opened */
 	__u32 seccomp_mode;	/* 0, 1 strict, 2 filter */
 	__u32 in_syscall;	/* orig_rax is a system call number */
 };
+
+/* crctl_thread.settings, of prctl(2) and arch_prctl(2) */
+#define CRCTL_SETTING_NO_NEW_PRIVS	(1u << 0)
+#define CRCTL_SETTING_NO_TSC		(1u << 1)	/* PR_TSC_SIGSEGV */
+#define CRCTL_SETTING_NO_CPUID		(1u << 2)	/* ARCH_SET_CPUID 0 */
+#define CRCTL_SETTING_SSB_DISABLE	(1u << 3)	/* PR_SPEC_STORE_BYPASS */
+#define CRCTL_SETTING_SSB_FORCE_DISABLE	(1u << 4)
+#define CRCTL_SETTING_SSB_NOEXEC	(1u << 5)
+#define CRCTL_SETTING_IB_DISABLE	(1u << 6)	/* PR_SPEC_INDIRECT_BRANCH */
+#define CRCTL_SETTING_IB_FORCE_DISABLE	(1u << 7)
+#define CRCTL_SETTING_MCE_EARLY		(1u << 8)	/* PR_MCE_KILL_SET */
+#define CRCTL_SETTING_MCE_LATE		(1u << 9)
+#define CRCTL_SETTING_IO_FLUSHER	(1u << 10)
+#define CRCTL_SETTINGS			((1u << 11) - 1)
 
 struct crctl_sigaction {
 	__u64 handler, flags, restorer, mask;	/* as rt_sigaction(2) */

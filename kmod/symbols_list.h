@@ -68,6 +68,7 @@ CRCTL_SYM(void, __set_task_comm, (struct task_struct *task, const char *from, bo
 CRCTL_SYM(long, __x64_sys_set_robust_list, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_rseq, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_membarrier, (const struct pt_regs *regs))
+CRCTL_SYM(long, __x64_sys_arch_prctl, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_prctl, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_setitimer, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_timer_create, (const struct pt_regs *regs))

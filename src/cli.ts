@@ -61,10 +61,13 @@ async function parse(argv: readonly string[]): Promise<Action | undefined> {
     .demandCommand(1, 1, "no command given", "more than one command given")
     .exitProcess(false)
     .fail((message: string | null, error: Error | undefined) => {
-      throw error ?? new CrctlError("E_USAGE", message ?? "wrong usage", { hint: hintFor(argv) });
+      // some of its own complaints yargs throws, under a name of their own
+      if (error !== undefined && error.name !== "YError") throw error;
+      throw usage(message ?? error?.message ?? "wrong usage", argv);
     });
   const name = argv.find((word) => !word.startsWith("-"));
-  const load = name === undefined ? undefined : COMMANDS[name];
+  const load = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (name !== undefined && load === undefined) throw usage(`no such command: ${name}`, argv);
   const choose: Choose = (action) => {
     chosen = action;
   };
@@ -73,9 +76,9 @@ async function parse(argv: readonly string[]): Promise<Action | undefined> {
   return chosen;
 }
 
-function hintFor(argv: readonly string[]): string {
+function usage(message: string, argv: readonly string[]): CrctlError {
   const name = argv.find((word) => Object.hasOwn(COMMANDS, word));
-  return `see crctl ${name === undefined ? "" : `${name} `}--help`;
+  return new CrctlError("E_USAGE", message, { hint: `see crctl ${name === undefined ? "" : `${name} `}--help` });
 }
 
 function internal(error: unknown): CrctlError {

@@ -38,8 +38,6 @@ descendants() { # PID: it and all below it
 show_tree() { # PID
 	ps --forest -o pid,ppid,sid,stat,args -p "$(descendants "$1" | paste -sd,)" | cut -c1-110
 }
-# The gate's pauses are processes of their own that come and go.
-lasting() { descendants "$1" | while read -r pid; do [[ $(cat "/proc/$pid/comm" 2>/dev/null) =~ ^(sleep|)$ ]] || echo "$pid"; done; }
 
 work=$(mktemp -d)
 cd "$work"
@@ -56,10 +54,10 @@ say ""
 setsid "$here/demo/workload.sh" </dev/null >log 2>&1 &
 root=$!
 disown # its end is no news
-await test -e go.waiting
+await test -e gate.waiting
 await grep -q 'line 200' log
 show_tree "$root"
-before=$(lasting "$root")
+before=$(descendants "$root")
 grep reader log | tail -n 1
 
 heading "Dump: the tree is frozen, saved, and ended"
@@ -78,12 +76,13 @@ heading "Restore: the tree is back, under its old process ids"
 command_line "crctl restore -d -D image"
 crctl restore -d -D image
 show_tree "$root"
-after=$(lasting "$root")
+after=$(descendants "$root")
 [[ $before == "$after" ]] || fail "other processes than before: $after, not $before"
 say "${good}The same $(wc -w <<<"$before") processes with the same ids.$plain"
 
 heading "The workload goes on to its end"
 touch go
+echo >gate
 await test -e end
 say "tar | gzip | sha256sum gives  $(cut -c1-32 packed.sha256)…"
 say "uninterrupted it would be     ${expected:0:32}…"

@@ -190,11 +190,6 @@ static int make_ghost(struct executor *ex, const struct plan_op *op, struct erro
 	}
 	if (fd < 0)
 		return failed(error, errno, "creating a deleted file in its directory");
-	if (fchmod(fd, (mode_t)(op->a & 07777)) < 0) {
-		failed(error, errno, "fchmod");
-		close(fd);
-		return -1;
-	}
 	return place_slot(ex, fd, op->slot, error);
 }
 
@@ -204,11 +199,6 @@ static int make_memfd(struct executor *ex, const struct plan_op *op, struct erro
 
 	if (fd < 0)
 		return failed(error, errno, "memfd_create");
-	if (op->a != 0 && fchmod(fd, (mode_t)(op->a & 07777)) < 0) {
-		failed(error, errno, "fchmod");
-		close(fd);
-		return -1;
-	}
 	return place_slot(ex, fd, op->slot, error);
 }
 
@@ -240,6 +230,21 @@ static int make_shmem(struct executor *ex, const struct plan_op *op, struct erro
 	if (fd < 0)
 		return failed(error, err, "opening shared anonymous memory through /proc/self/mfd");
 	return place_slot(ex, fd, op->slot, error);
+}
+
+/* The owner first: a change of it takes set-user-id bits away. */
+static int set_permissions(struct executor *ex, const struct plan_op *op, struct error *error)
+{
+	int fd = slot_fd(ex, op->slot);
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return failed(error, errno, "fstat");
+	if ((st.st_uid != op->a || st.st_gid != op->b) && fchown(fd, (uid_t)op->a, (gid_t)op->b) < 0)
+		return failed(error, errno, "fchown");
+	if ((st.st_mode & 07777) != (op->flags & 07777) && fchmod(fd, op->flags & 07777) < 0)
+		return failed(error, errno, "fchmod");
+	return 0;
 }
 
 static int set_times(struct executor *ex, const struct plan_op *op, struct error *error)
@@ -307,6 +312,8 @@ int op_object(struct executor *ex, const struct plan_op *op, struct error *error
 		return make_shmem(ex, op, error);
 	case PLAN_OP_FILL:
 		return fill_from_image(ex, op, error);
+	case PLAN_OP_CHOWN:
+		return set_permissions(ex, op, error);
 	case PLAN_OP_TIMES:
 		return set_times(ex, op, error);
 	case PLAN_OP_SEAL:

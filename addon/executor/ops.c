@@ -31,6 +31,7 @@ static int run_op(struct executor *ex, const struct plan_op *op, struct error *e
 	case PLAN_OP_TIMES:
 	case PLAN_OP_SEAL:
 	case PLAN_OP_OWNER:
+	case PLAN_OP_CHOWN:
 		return op_object(ex, op, error);
 	case PLAN_OP_FORK:
 	case PLAN_OP_FORK_SIBLING:

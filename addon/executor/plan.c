@@ -39,6 +39,7 @@ static const struct op_rule rules[] = {
 	[PLAN_OP_TIMES]		= { true, true, ANY, NONE },
 	[PLAN_OP_SEAL]		= { true, true, ANY, NONE },
 	[PLAN_OP_OWNER]		= { true, true, ANY, NONE },
+	[PLAN_OP_CHOWN]		= { true, true, ANY, NONE },
 	[PLAN_OP_FORK]		= { true, false, PROC, NONE },
 	[PLAN_OP_FORK_SIBLING]	= { true, false, PROC, NONE },
 	[PLAN_OP_FORK_ORPHAN]	= { true, false, PROC, NONE },

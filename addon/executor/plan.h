@@ -140,13 +140,14 @@ enum plan_op_type {
 	PLAN_OP_FIFO_EMPTY	= 8,	/* fails if there are unread bytes */
 	PLAN_OP_PIPE_SIZE	= 9,	/* a: capacity */
 	PLAN_OP_WRITE		= 10,	/* data: one write(2), all of it */
-	PLAN_OP_GHOST		= 11,	/* data: path; a file without a name; a: mode */
-	PLAN_OP_MEMFD		= 12,	/* data: name; flags: MFD_*; a: mode or 0 */
+	PLAN_OP_GHOST		= 11,	/* data: path; a file without a name */
+	PLAN_OP_MEMFD		= 12,	/* data: name; flags: MFD_* */
 	PLAN_OP_SHMEM		= 13,	/* shared anonymous memory; a: size */
 	PLAN_OP_FILL		= 14,	/* data: name of the image's file; a: size */
 	PLAN_OP_TIMES		= 15,	/* a: modification time, ns */
 	PLAN_OP_SEAL		= 16,	/* flags: F_SEAL_* */
 	PLAN_OP_OWNER		= 17,	/* arg: pid, a: F_OWNER_*, b: signal, flags: F_SETFL */
+	PLAN_OP_CHOWN		= 18,	/* a: user id, b: group id, flags: mode */
 
 	/* Processes. */
 	PLAN_OP_FORK		= 32,	/* arg: process */

@@ -335,18 +335,18 @@ Napi::Value killFrozen(const Napi::CallbackInfo &info) {
   auto pids = GetInts(info[0]), tids = GetInts(info[1]);
   uint64_t deadline = MonotonicNs() + static_cast<uint64_t>(info[2].As<Napi::Number>().Int64Value()) * 1000000ull;
   for (int pid : pids) kill(pid, SIGKILL);
-  // the tracer is told of each thread's end before its parent is
+  // The tracer is told of each thread's end before its parent is, and of the first thread's end last of all.
+  auto ended = [](int tid) {
+    int status;
+    pid_t pid = waitpid(tid, &status, __WALL | WNOHANG);
+    return (pid < 0 && errno != EINTR) || (pid > 0 && (WIFEXITED(status) || WIFSIGNALED(status)));
+  };
   long pause = 5000;
-  for (int tid : tids) {
-    while (MonotonicNs() < deadline) {
-      int status;
-      pid_t pid = waitpid(tid, &status, __WALL | WNOHANG);
-      if ((pid < 0 && errno != EINTR) || (pid > 0 && (WIFEXITED(status) || WIFSIGNALED(status)))) break;
-      if (pid == 0) {
-        Sleep(pause);
-        pause = std::min(pause * 2, 1000000l);
-      }
-    }
+  for (;;) {
+    tids.erase(std::remove_if(tids.begin(), tids.end(), ended), tids.end());
+    if (tids.empty() || MonotonicNs() >= deadline) break;
+    Sleep(pause);
+    pause = std::min(pause * 2, 1000000l);
   }
   pause = 5000;
   for (;;) {

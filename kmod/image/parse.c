@@ -348,7 +348,7 @@ static int check_thread(const struct crctl_thread_ref *t,
 	    r.rseq >= lim->task_size || r.sas_sp >= lim->task_size ||
 	    r.sas_size >= lim->task_size)
 		return bad(why, "an address of a thread is out of range");
-	if (r.pdeath_signal > 64 || r.seccomp_mode > 2 || r.no_new_privs > 1 ||
+	if (r.pdeath_signal > 64 || r.seccomp_mode > 2 || r.settings & ~CRCTL_SETTINGS ||
 	    r.in_syscall > 1)
 		return bad(why, "an attribute of a thread is out of range");
 	switch (r.restart_kind) {

@@ -52,18 +52,19 @@ static void check_thread(struct crctl_group *g, struct task_struct *t, struct cr
 
 /* ---- struct crctl_mm ---- */
 
+/* Registration for a special kind sets the state of the plain one too, but it is not ready. */
 static u32 membarrier_of(struct mm_struct *mm)
 {
 #ifdef CONFIG_MEMBARRIER
 	int state = atomic_read(&mm->membarrier_state);
 
-	return (state & MEMBARRIER_STATE_PRIVATE_EXPEDITED ?
+	return (state & MEMBARRIER_STATE_PRIVATE_EXPEDITED_READY ?
 			CRCTL_MEMBARRIER_PRIVATE_EXPEDITED : 0) |
-	       (state & MEMBARRIER_STATE_PRIVATE_EXPEDITED_SYNC_CORE ?
+	       (state & MEMBARRIER_STATE_PRIVATE_EXPEDITED_SYNC_CORE_READY ?
 			CRCTL_MEMBARRIER_PRIVATE_EXPEDITED_SYNC_CORE : 0) |
-	       (state & MEMBARRIER_STATE_PRIVATE_EXPEDITED_RSEQ ?
+	       (state & MEMBARRIER_STATE_PRIVATE_EXPEDITED_RSEQ_READY ?
 			CRCTL_MEMBARRIER_PRIVATE_EXPEDITED_RSEQ : 0) |
-	       (state & MEMBARRIER_STATE_GLOBAL_EXPEDITED ?
+	       (state & MEMBARRIER_STATE_GLOBAL_EXPEDITED_READY ?
 			CRCTL_MEMBARRIER_GLOBAL_EXPEDITED : 0);
 #else
 	return 0;

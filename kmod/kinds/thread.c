@@ -2,7 +2,7 @@
 /*
  * What the kernel keeps for one thread besides registers, signals and
  * credentials: ids, name, alternate stack, robust list, clear_child_tid, rseq,
- * timer slack, parent death signal, no_new_privs.
+ * timer slack, parent death signal.
  */
 #include <linux/pid.h>
 #include <linux/prctl.h>
@@ -13,6 +13,7 @@
 #include "compat/rseq.h"
 #include "restore/restore.h"
 
+u32 crctl_prctl_dump(struct task_struct *t);
 void crctl_restart_dump(struct crctl_group *g, struct task_struct *t,
 			struct crctl_thread *out, struct crctl_notes *n);
 
@@ -47,6 +48,14 @@ static void refuse_thread(struct crctl_group *g, struct task_struct *t,
 	if (crctl_syscall_dispatch(t))
 		crctl_refuse(n, CRCTL_REFUSE_SYSCALL_DISPATCH, tid, 0, 0,
 			     "a thread uses syscall user dispatch");
+	if (t->personality != g->leader->personality)
+		crctl_refuse(n, CRCTL_REFUSE_THREAD, tid, 0, t->personality,
+			     "a thread has a personality of its own");
+#ifdef CONFIG_SCHED_CORE
+	if (t->core_cookie)
+		crctl_refuse(n, CRCTL_REFUSE_THREAD, tid, 0, 0,
+			     "a thread has a core scheduling cookie (PR_SCHED_CORE)");
+#endif
 	if (t->group_leader != g->leader)
 		crctl_refuse(n, CRCTL_REFUSE_THREAD, tid, 0, 0,
 			     "a thread left its group");
@@ -81,7 +90,7 @@ int crctl_thread_dump(struct crctl_group *g, unsigned int idx, struct crctl_note
 	out.clear_child_tid = (unsigned long)t->clear_child_tid;
 	crctl_rseq_read(t, &out.rseq, &out.rseq_len, &out.rseq_sig);
 	out.timer_slack_ns = t->timer_slack_ns;
-	out.no_new_privs = task_no_new_privs(t);
+	out.settings = crctl_prctl_dump(t);
 	out.seccomp_mode = t->seccomp.mode;
 	crctl_restart_dump(g, t, &out, n);
 	refuse_thread(g, t, n);
@@ -97,14 +106,6 @@ static int prctl_value(struct crctl_restore *r, int option, unsigned long value,
 	long ret = CRCTL_SYS(prctl, option, value);
 
 	return ret ? crctl_restore_fail(r, ret, "thread", value, "cannot set %s", name) : 0;
-}
-
-int crctl_no_new_privs_restore(struct crctl_restore *r, u32 idx)
-{
-	struct crctl_thread t;
-
-	crctl_rec(&r->img.threads[idx].rec, 0, &t, sizeof(t));
-	return t.no_new_privs ? prctl_value(r, PR_SET_NO_NEW_PRIVS, 1, "no_new_privs") : 0;
 }
 
 /* Comes after the credentials: a change of those clears the death signal. */

@@ -204,6 +204,17 @@ int crctl_timers_restore(struct crctl_restore *r)
 	return 0;
 }
 
+/*
+ * A periodic ITIMER_REAL whose SIGALRM is pending is not queued: taking the
+ * signal starts it again, if it has an interval. setitimer(2) cannot say that.
+ */
+static void set_real_interval(u64 ns)
+{
+	spin_lock_irq(&current->sighand->siglock);
+	current->signal->it_real_incr = ns_to_ktime(ns);
+	spin_unlock_irq(&current->sighand->siglock);
+}
+
 /* The last thing before the program runs on. Failure would be a bug of the parser. */
 int crctl_timers_arm(struct crctl_restore *r)
 {
@@ -231,8 +242,11 @@ int crctl_timers_arm(struct crctl_restore *r)
 		u64 interval = r->img.process.itimer[i].interval_ns;
 		struct __kernel_old_itimerval it = { };
 
-		if (!value)
+		if (!value) {
+			if (!i)
+				set_real_interval(interval);
 			continue;
+		}
 		value = DIV_ROUND_UP(value, NSEC_PER_USEC);
 		interval /= NSEC_PER_USEC;
 		it.it_value.tv_sec = value / USEC_PER_SEC;

@@ -108,7 +108,7 @@ void crctl_thread_work(struct callback_head *work);
  * reaches user space. r->scratch is a page of user memory to use, under r->lock.
  */
 int crctl_regs_restore(struct crctl_restore *r, u32 idx);
-int crctl_no_new_privs_restore(struct crctl_restore *r, u32 idx);
+int crctl_prctl_restore(struct crctl_restore *r, u32 idx);
 int crctl_thread_restore(struct crctl_restore *r, u32 idx);
 void crctl_restart_restore(struct crctl_restore *r, u32 idx);
 int crctl_process_restore(struct crctl_restore *r);

@@ -54,7 +54,7 @@ static int with_scratch(struct crctl_restore *r, u32 idx,
  */
 static int set_attributes(struct crctl_restore *r, u32 idx)
 {
-	int ret = crctl_no_new_privs_restore(r, idx);
+	int ret = crctl_prctl_restore(r, idx);
 
 	if (!ret)
 		ret = crctl_seccomp_restore(r, idx);

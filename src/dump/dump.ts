@@ -193,7 +193,7 @@ function taskOf(state: TaskState, collected: Collected): Task {
   const threads = threadsOf(core.head.threads(), collected.scheduling);
   const seccomp = collected.seccomp.get(pid);
   const rlimits = collected.rlimits.get(pid);
-  const { cwd, root, umask, oomScoreAdj, cgroup, label, namespaces, uidMap, gidMap } = state;
+  const { cwd, root, umask, oomScoreAdj, autogroupNice, cgroup, label, namespaces, uidMap, gidMap } = state;
   return {
     pids: threads[0]?.pids ?? [pid],
     ppid: frozen.ppid === 0 ? stat.ppid : frozen.ppid,
@@ -205,7 +205,7 @@ function taskOf(state: TaskState, collected: Collected): Task {
     core: coreName(pid),
     coredumpFilter: core.head.mm.coredump_filter,
     descriptors: collected.tables.get(pid) ?? [],
-    ...defined({ cwd, root, umask, rlimits, oomScoreAdj, cgroup, label, namespaces, uidMap, gidMap, seccomp }),
+    ...defined({ cwd, root, umask, rlimits, oomScoreAdj, autogroupNice, cgroup, label, namespaces, uidMap, gidMap, seccomp }),
   };
 }
 

@@ -20,6 +20,7 @@ export interface TaskState {
   root?: FileIdentity;
   umask?: number;
   oomScoreAdj?: number;
+  autogroupNice?: number;
   cgroup?: string;
   label?: string;
   uidMap?: string;
@@ -27,7 +28,7 @@ export interface TaskState {
   namespaces?: Record<string, bigint>;
 }
 
-const TEXTS = ["stat", "status", "oom_score_adj", "cgroup", "uid_map", "gid_map", "attr/current"] as const;
+const TEXTS = ["stat", "status", "oom_score_adj", "cgroup", "uid_map", "gid_map", "attr/current", "autogroup"] as const;
 const LINKS = ["cwd", "root", ...NAMESPACES.map((name) => `ns/${name}` as const)] as const;
 
 /** Security labels that a new task has anyway. */
@@ -81,7 +82,7 @@ interface Reading {
 
 function liveTask(frozen: FrozenTask, reading: Reading): TaskState {
   const { pid } = frozen;
-  const [statText, status, oom, cgroup, uidMap, gidMap, attr] = reading.texts;
+  const [statText, status, oom, cgroup, uidMap, gidMap, attr, autogroup] = reading.texts;
   const [cwdLink, rootLink, ...nsLinks] = reading.links;
   const [cwdStat, rootStat] = reading.stats;
   if (typeof statText !== "string" || typeof status !== "string") throw died(pid);
@@ -114,6 +115,7 @@ function liveTask(frozen: FrozenTask, reading: Reading): TaskState {
   const cwd = reading.identities.of(cwdLink, cwdStat, { ...details, object: "working directory" });
   const root = reading.identities.of(rootLink, rootStat, { ...details, object: "root directory" });
   const umask = statusNumber(status, "Umask", 8);
+  const autogroupNice = typeof autogroup === "string" ? niceOfAutogroup(autogroup) : 0;
   const path = typeof cgroup === "string" ? unifiedCgroup(cgroup) : undefined;
   return {
     frozen,
@@ -125,10 +127,17 @@ function liveTask(frozen: FrozenTask, reading: Reading): TaskState {
     ...(root === undefined ? {} : { root }),
     ...(umask === undefined ? {} : { umask }),
     ...(typeof oom === "string" ? { oomScoreAdj: Number(oom) } : {}),
+    // it is that of the whole session, which the leader makes
+    ...(autogroupNice !== 0 && stat.sid === pid ? { autogroupNice } : {}),
     ...(path === undefined ? {} : { cgroup: path }),
     ...(typeof uidMap === "string" ? { uidMap: uidMap.trim() } : {}),
     ...(typeof gidMap === "string" ? { gidMap: gidMap.trim() } : {}),
   };
+}
+
+/** "/autogroup-41 nice 5", sched(7); 0 if there is none. */
+function niceOfAutogroup(text: string): number {
+  return Number(/ nice (-?\d+)/.exec(text)?.[1] ?? 0);
 }
 
 /** Working and root directories; most tasks of a tree have the same. */

@@ -184,7 +184,7 @@ export const Thread = new Struct({
   rseq_len: "u32",
   rseq_sig: "u32",
   timer_slack_ns: "u64",
-  no_new_privs: "u32",
+  settings: "u32",
   restart_kind: "u32",
   restart_arg: ["u64", 6],
   restart_left_ns: "u64",

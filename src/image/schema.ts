@@ -30,6 +30,9 @@ export interface FileIdentity {
   ino: bigint;
   /** st_mode, type bits included */
   mode: number;
+  /** owner and group; given to a deleted file when it is made again */
+  uid: number;
+  gid: number;
   size: bigint;
   mtimeNs: bigint;
   /** true: no name leads to it any more; the contents are in `data` */

@@ -11,6 +11,8 @@ const identity = check.map(
     ino: check.bigint,
     mode: check.natural,
     size: check.bigint,
+    uid: check.natural,
+    gid: check.natural,
     mtimeNs: check.bigint,
     deleted: check.boolean,
   },

@@ -1,6 +1,6 @@
 /** Which name leads to an inode, and whether one does. */
 
-import { readdirSync } from "node:fs";
+import { readdirSync, statSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 
 import type { FileIdentity } from "../image/schema.js";
@@ -16,12 +16,15 @@ export type Naming =
   /** the name leads to something else now */
   | { state: "hidden"; path: string }
   | { state: "unreachable"; path: string }
+  /** below /proc/<pid>: what it tells belongs to a process, and not the one that a later path leads to */
+  | { state: "process"; path: string }
   | { state: "not-utf8"; path: string };
 
 /** What the link of a descriptor, a working directory or a mapping says about the inode behind it. */
 export function nameOf(link: string, stat: StatRecord, followLinks: boolean): Naming {
   if (link.includes("\uFFFD")) return { state: "not-utf8", path: link };
   if (!link.startsWith("/")) return { state: "unreachable", path: link };
+  if (belongsToProcess(link)) return { state: "process", path: link };
   if (leadsTo(link, stat, followLinks)) return { state: "named", path: link };
   if (!link.endsWith(DELETED)) return { state: "hidden", path: link };
   const path = link.slice(0, -DELETED.length);
@@ -29,6 +32,21 @@ export function nameOf(link: string, stat: StatRecord, followLinks: boolean): Na
   if (leadsTo(path, stat, followLinks)) return { state: "named", path };
   const other = stat.nlink > 0 ? siblingOf(path, stat) : undefined;
   return other === undefined ? { state: "deleted", path } : { state: "named", path: other };
+}
+
+/** f_type of statfs(2), and the inode number of its root */
+const PROC_SUPER_MAGIC = 0x9fa0;
+const PROC_ROOT_INO = 1;
+
+function belongsToProcess(path: string): boolean {
+  return [...path.matchAll(/\/[0-9]+(?=\/|$)/g)].some(({ index }) => {
+    const above = path.slice(0, index);
+    try {
+      return above !== "" && statSync(above).ino === PROC_ROOT_INO && statfsSync(above).type === PROC_SUPER_MAGIC;
+    } catch {
+      return false; // nothing is there any more
+    }
+  });
 }
 
 function leadsTo(path: string, stat: StatRecord, followLinks: boolean): boolean {
@@ -59,6 +77,8 @@ export function makeIdentity(path: string, stat: StatRecord, deleted: boolean, m
     dev: stat.dev,
     ino: stat.ino,
     mode: stat.mode,
+    uid: stat.uid,
+    gid: stat.gid,
     size: stat.size,
     mtimeNs: stat.mtimeNs,
     deleted,
@@ -75,6 +95,10 @@ export const NAMING_PROBLEMS: Readonly<Record<Exclude<Naming["state"], "named" |
   unreachable: {
     why: "no path leads to it from the root directory of crctl",
     hint: "run crctl where the whole file system is visible",
+  },
+  process: {
+    why: "it shows a process, and files of /proc/<pid> cannot be opened as they were before there is one",
+    hint: "let the program close it, or leave the directory, before the dump",
   },
   "not-utf8": { why: "its path is not UTF-8, which images hold no other", hint: "rename the file" },
 };

@@ -255,8 +255,8 @@ export class MappedSlots {
     if (slot !== undefined) return slot;
     const { context } = this;
     this.ghosts.set(number, (slot = context.slot()));
-    context.create({ type: OP.GHOST, slot, a: BigInt(identity.mode), data: identity.path, subject });
-    context.create({ type: OP.FILL, slot, a: data.size, data: data.name, subject });
+    context.create({ type: OP.GHOST, slot, data: identity.path, subject });
+    this.fill(slot, identity, data, subject);
     context.create({ type: OP.TIMES, slot, a: BigInt.asUintN(64, identity.mtimeNs), subject });
     context.scratch(slot);
     return slot;
@@ -273,8 +273,8 @@ export class MappedSlots {
     this.memfds.set(memory, (slot = context.slot()));
     // F_SEAL_SEAL alone is what a memfd has that was made without either flag
     const flags = (seals & F_SEAL_EXEC) !== 0 ? MFD_NOEXEC_SEAL : seals === F_SEAL_SEAL ? 0 : MFD_ALLOW_SEALING;
-    context.create({ type: OP.MEMFD, slot, flags, a: BigInt(identity.mode), data: name, subject });
-    context.create({ type: OP.FILL, slot, a: data.size, data: data.name, subject });
+    context.create({ type: OP.MEMFD, slot, flags, data: name, subject });
+    this.fill(slot, identity, data, subject);
     this.seal(slot, flags === 0 ? 0 : seals, subject);
     return slot;
   }
@@ -292,12 +292,17 @@ export class MappedSlots {
   private shmem(file: MappedFile, subject: Subject): number {
     const { context } = this;
     if (file.data === undefined) throw new RangeError(`mapped file ${file.id} has no contents`);
-    const { name, size } = file.data;
     const slot = context.slot();
-    context.create({ type: OP.SHMEM, slot, a: size, subject });
-    context.create({ type: OP.FILL, slot, a: size, data: name, subject });
+    context.create({ type: OP.SHMEM, slot, a: file.data.size, subject });
+    this.fill(slot, file.identity, file.data, subject);
     context.scratch(slot);
     return slot;
+  }
+
+  /** The mode comes last: a write takes set-user-id bits away. */
+  private fill(slot: number, { uid, gid, mode }: FileIdentity, { size, name }: DataRef, subject: Subject): void {
+    this.context.create({ type: OP.FILL, slot, a: size, data: name, subject });
+    this.context.create({ type: OP.CHOWN, slot, a: BigInt(uid), b: BigInt(gid), flags: mode & 0o7777, subject });
   }
 
   private addBase(file: MappedFile, use: MappedUse, base: number): void {

@@ -49,6 +49,7 @@ export const OP = {
   TIMES: 15,
   SEAL: 16,
   OWNER: 17,
+  CHOWN: 18,
   FORK: 32,
   FORK_SIBLING: 33,
   FORK_ORPHAN: 34,

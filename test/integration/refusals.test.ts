@@ -30,6 +30,8 @@ const TOGETHER: readonly (readonly [string, RegExp])[] = [
   ["ofd-lock", /lock/],
   ["lease", /lease|lock/],
   ["deleted-cwd", /directory/],
+  ["proc-file", /shows a process/],
+  ["proc-cwd", /working directory.*shows a process/],
   ["hugetlb", /huge/i],
   ["ldt", /LDT|descriptor table/i],
   ["pkey", /protection key|pkey/i],

@@ -34,6 +34,7 @@ async function whileItWorks(interpreter: string, script: string, checkResult: (l
 async function passes(tree: Tree, checkResult: (result: string[]) => void | Promise<void>, still = true): Promise<void> {
   for (let time = 0; time < 2; time++) {
     if (still) {
+      await tree.settled();
       await tree.cycle();
     } else {
       const image = tree.newImage();
@@ -42,7 +43,7 @@ async function passes(tree: Tree, checkResult: (result: string[]) => void | Prom
       await tree.restore(image);
     }
   }
-  writeFileSync(tree.path("go"), "");
+  writeFileSync(tree.path("go"), "\n");
   await tree.gone([tree.pid]);
   const result = readFileSync(tree.path("result"), "utf8").trimEnd().split("\n");
   if (still) expect(result.pop(), tree.log()).to.equal("end");

@@ -19,8 +19,8 @@ interface Verdict {
 let dir = "";
 
 function identityOf(file: string): FileIdentity {
-  const { dev, ino, mode, size, mtimeNs } = statSync(file, { bigint: true });
-  return { path: file, dev, ino, mode: Number(mode), size, mtimeNs, deleted: false };
+  const { dev, ino, mode, uid, gid, size, mtimeNs } = statSync(file, { bigint: true });
+  return { path: file, dev, ino, mode: Number(mode), uid: Number(uid), gid: Number(gid), size, mtimeNs, deleted: false };
 }
 
 function examine(identity: FileIdentity, rules: FileRules = {}, force = false): Verdict {
@@ -122,10 +122,9 @@ describe("restore: files that changed", () => {
   it("a symbolic link itself, by O_PATH", () => {
     const link = path.join(dir, "link");
     symlinkSync("nowhere", link);
-    const { dev, ino, mode, size, mtimeNs } = statSync(dir, { bigint: true });
-    expect(examine({ path: link, dev, ino, mode: Number(mode), size, mtimeNs, deleted: false })).to.include({ code: "E_FILE_MISSING" });
-    const own = { path: link, mode: 0o120777, deleted: false } as const;
-    const real = examine({ ...own, dev, ino: 1n, size, mtimeNs }, { anyContents: true });
+    expect(examine({ ...identityOf(dir), path: link })).to.include({ code: "E_FILE_MISSING" });
+    const own = { ...identityOf(dir), path: link, mode: 0o120777, ino: 1n };
+    const real = examine(own, { anyContents: true });
     expect(real).to.include({ found: false, code: "E_FILE_CHANGED" });
   });
 });

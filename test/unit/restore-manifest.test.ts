@@ -63,7 +63,7 @@ function core(notes: readonly Buffer[], loads: readonly Load[]): Uint8Array {
   return Buffer.concat([head, body]);
 }
 
-const identity = { path: "/lib/x.so", dev: 1n, ino: 2n, mode: 0o100755, size: 8192n, mtimeNs: 0n, deleted: false };
+const identity = { path: "/lib/x.so", dev: 1n, ino: 2n, mode: 0o100755, uid: 0, gid: 0, size: 8192n, mtimeNs: 0n, deleted: false };
 
 const MEMORY: MappedFile[] = [
   { id: 0, kind: "file", kernelDev: (8n << 32n) | 1n, kernelIno: 0x1_0000_0005n, identity },

@@ -31,8 +31,8 @@ export interface TaskView {
     auxv: string;
     status: Record<string, string>;
     settings: Record<string, string>;
+    /** lines of maps, each with its VmFlags */
     maps: string[];
-    vmFlags: string[];
     files: Record<string, FileView>;
     threads: Record<string, ThreadView>;
     namespaces: Record<string, string>;
@@ -156,6 +156,31 @@ function vmFlags(pid: number): string[] {
     .map((line) => line.slice(9).replace(VOLATILE_VM_FLAGS, "").trim());
 }
 
+/**
+ * Neighbours of private anonymous memory that only history keeps apart (their pages had other owners once, as after
+ * fork, or they were moved) come back as one: programs cannot tell, but by reading this.
+ */
+function mergedMaps(pid: number, rename: Renaming): string[] {
+  const flags = vmFlags(pid);
+  const merged: { line: string; mergeable: string | undefined; end: string }[] = [];
+  read(`/proc/${pid}/maps`)
+    .trimEnd()
+    .split("\n")
+    .forEach((text, i) => {
+      const line = `${mapsLine(text, rename)} ${flags[i] ?? ""}`;
+      const [, start = "", end = "", rest = ""] = /^([0-9a-f]+)-([0-9a-f]+) (.*)$/.exec(line) ?? [];
+      const mergeable = /^\S+ \S{3}p 00000000 00:00 0\s*$/.test(text) ? rest : undefined;
+      const last = merged.at(-1);
+      if (last !== undefined && mergeable !== undefined && last.mergeable === mergeable && last.end === start) {
+        last.line = `${last.line.split("-", 1)[0] ?? ""}-${end} ${rest}`;
+        last.end = end;
+      } else {
+        merged.push({ line, mergeable, end });
+      }
+    });
+  return merged.map(({ line }) => line);
+}
+
 function threadView(pid: number, tid: string): ThreadView {
   const directory = `/proc/${pid}/task/${tid}`;
   return { name: read(`${directory}/comm`).trimEnd(), status: lines(`${directory}/status`, THREAD_STATUS) };
@@ -193,8 +218,7 @@ function taskView(pid: number, isRoot: boolean, rename: Renaming): TaskView {
     auxv: readFileSync(`${directory}/auxv`).toString("hex"),
     status: lines(`${directory}/status`, STATUS),
     settings: entries(SETTINGS, (name) => read(`${directory}/${name}`)),
-    maps: read(`${directory}/maps`).trimEnd().split("\n").map((line) => mapsLine(line, rename)),
-    vmFlags: vmFlags(pid),
+    maps: mergedMaps(pid, rename),
     files: entries(readdirSync(`${directory}/fd`), (fd) => fileView(pid, fd, rename)),
     threads: entries(readdirSync(`${directory}/task`), (tid) => threadView(pid, tid)),
     namespaces: entries(readdirSync(`${directory}/ns`), (name) => readlinkSync(`${directory}/ns/${name}`)),

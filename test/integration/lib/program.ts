@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync, readFileSync, writeFileSync, chmodSync } from "node:fs";
+import { closeSync, openSync, readFileSync, renameSync, writeFileSync, chmodSync } from "node:fs";
 import path from "node:path";
 import { describeOutcome, must, type Outcome } from "./crctl.js";
 import { remember } from "./leftovers.js";
@@ -115,6 +115,26 @@ export class Tree {
     await this.mustLookLike(before);
   }
 
+  /** Until two looks in a row show the same: what it was told to wait for, it waits for. */
+  async settled(): Promise<void> {
+    let last: TreeView | undefined;
+    let changes: string[] = [];
+    await until(
+      () => `nothing to change any more, but:\n${changes.slice(0, 40).join("\n")}`,
+      () => {
+        let view: TreeView | undefined;
+        try {
+          view = viewTree(this.pid);
+          changes = differences(last, view);
+        } catch (error) {
+          changes = [String(error)]; // a task that ended meanwhile
+        }
+        last = view;
+        return changes.length === 0;
+      },
+    );
+  }
+
   /** A restored task may still be on its way back into the call it was in, so it may take a moment. */
   async mustLookLike(before: TreeView): Promise<void> {
     let changes: string[] = [];
@@ -181,17 +201,24 @@ export class Program extends Tree {
   async ready(): Promise<void> {
     await this.#line(`ready ${this.#round}`);
     this.forgetDowntime();
+    this.#reportDowntime();
   }
 
-  #tell(signal: NodeJS.Signals): void {
+  /** Now, as what it waits for may be over before it is told to verify. */
+  override wasAway(atLeastNs: bigint, atMostNs: bigint): void {
+    super.wasAway(atLeastNs, atMostNs);
+    this.#reportDowntime();
+  }
+
+  #reportDowntime(): void {
     const { atLeastNs, atMostNs } = this.downtime;
-    writeFileSync(`${this.#status}.downtime`, `${atLeastNs} ${atMostNs}\n`);
-    process.kill(this.pid, signal);
+    writeFileSync(`${this.#status}.new`, `${atLeastNs} ${atMostNs}\n`);
+    renameSync(`${this.#status}.new`, `${this.#status}.downtime`);
   }
 
   /** Have it verify its state, and set up anew. */
   async verify(): Promise<void> {
-    this.#tell("SIGUSR1");
+    process.kill(this.pid, "SIGUSR1");
     await this.#line(`PASS ${this.#round}`);
     this.#round++;
     await this.ready();
@@ -199,7 +226,7 @@ export class Program extends Tree {
 
   /** Have it verify its state, and end. */
   async finish(): Promise<void> {
-    this.#tell("SIGUSR2");
+    process.kill(this.pid, "SIGUSR2");
     await this.#line(`PASS ${this.#round}`);
     // reaping it is for its parent, which in a herd has other things to do
     await until(`${this.pid} to end`, () => [undefined, "Z"].includes(stateOf(this.pid)));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files without a name: their content, holes, mode and position; one of them
+ * Files without a name: their content, holes, owner, mode and position; one of them
  * open twice and mapped; one with another hard link left; O_TMPFILE; a deleted
  * directory's file; one whose name another file has taken.
  */
@@ -40,7 +40,8 @@ int main(int argc, char **argv)
 		char *private = TRY(mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, again, 0));
 		private[PAGE + 1] ^= 1;
 		TRY(lseek(again, 99, SEEK_SET));
-		TRY(fchmod(twice, 0604));
+		TRY(fchown(twice, 1234, 5678));
+		TRY(fchmod(twice, 06604));
 		TRY(unlink(path));
 
 		/* 64 MiB with 4 KiB in the middle. */
@@ -86,7 +87,9 @@ int main(int argc, char **argv)
 		SAME(lseek(twice, 0, SEEK_CUR), sizeof(content));
 		SAME(lseek(again, 0, SEEK_CUR), 99);
 		TRY(fstat(twice, &st));
-		SAME(st.st_mode & 07777, 0604);
+		SAME(st.st_mode & 07777, 06604);
+		SAME(st.st_uid, 1234);
+		SAME(st.st_gid, 5678);
 		ino_t inode = st.st_ino;
 		TRY(fstat(again, &st));
 		SAME(st.st_ino, inode);

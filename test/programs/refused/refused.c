@@ -118,6 +118,16 @@ static void deleted_cwd(void)
 	TRY(rmdir(test_path("cwd")));
 }
 
+static void process_file(void)
+{
+	TRY(open("/proc/self/maps", O_RDONLY));
+}
+
+static void process_directory(void)
+{
+	TRY(chdir("/proc/self/task"));
+}
+
 static void sysv_memory(void)
 {
 	int id = TRY(shmget(IPC_PRIVATE, PAGE, 0600));
@@ -144,6 +154,7 @@ static const struct refused_kind descriptors_and_memory[] = {
 	{ "aio", aio, NULL }, { "flock", flock_lock, NULL },
 	{ "posix-lock", posix_lock, NULL }, { "ofd-lock", description_lock, NULL },
 	{ "lease", lease, NULL }, { "deleted-cwd", deleted_cwd, NULL },
+	{ "proc-file", process_file, NULL }, { "proc-cwd", process_directory, NULL },
 	{ "sysv-shm", sysv_memory, NULL }, { "hugetlb", huge_pages, NULL },
 	{ NULL, NULL, NULL },
 };
