@@ -22,7 +22,8 @@ INTEGRATION ?= node_modules/.bin/mocha --config test/integration/.mocharc.json
 INTEGRATION_VM ?= $(VM) --timeout 4500 --memory 3072
 DEMO ?= test/demo.sh
 DEMO_VM ?= $(VM)
-BENCH ?= node dist/tsc/bench/run.js
+BENCH ?= node dist/tsc/bench/run.js times
+BENCH_COUNTS ?= node dist/tsc/bench/run.js counts
 BENCH_VM ?= $(VM) --timeout 3000 --memory 4096 --criu --disk 4096
 
 # The headers for the addon: those next to node, when it came with them, or node-gyp would download them.
@@ -89,8 +90,8 @@ test-all: ## make test on every kernel line
 	@$(foreach kernel,$(KERNELS),$(MAKE) --no-print-directory test KERNEL=$(kernel) &&) true
 
 bench: setup build programs kmod-test ## benchmarks, in the test machine
-	@mkdir -p build/bench
-	@CRCTL_KO=$$(vagrant/module $(KERNEL)) $(BENCH_VM) --share build/bench -- $(BENCH)
+	@CRCTL_KO=$$(vagrant/module $(KERNEL)) $(BENCH_VM) -- $(BENCH)
+	@CRCTL_KO=$$(vagrant/module $(KERNEL)) $(BENCH_VM) --cpus 1 -- $(BENCH_COUNTS)
 
 clean: ## remove what was built
 	rm -rf dist build addon/build

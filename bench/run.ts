@@ -1,7 +1,8 @@
 /**
  * crctl and CRIU side by side, on the same machine, in turns. `make bench` runs it in the test machine.
  *
- *   node dist/tsc/bench/run.js [ROUNDS]
+ *   node dist/tsc/bench/run.js times [ROUNDS]
+ *   node dist/tsc/bench/run.js counts
  *
  * Images are written to memory (tmpfs), so that no disk is measured. Time frozen is what the program itself noted: the
  * largest gap in a heartbeat of one millisecond.
@@ -13,13 +14,14 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, wr
 import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { countsOf, type Counts } from "./counts.js";
+import { countCalls, type Counts } from "./counts.js";
 import { Heart, now, sleep } from "./heart.js";
 import { printTable, type Comparison } from "./table.js";
 
 const REPO = path.resolve(import.meta.dirname, "../../..");
 const CRCTL = path.join(REPO, "dist/bin/crctl.js");
-const ROUNDS = Number(process.argv[2] ?? 5);
+const [, , WHAT = "times", ROUNDS_GIVEN = "5"] = process.argv;
+const ROUNDS = Number(ROUNDS_GIVEN);
 
 interface Tool {
   name: "crctl" | "criu";
@@ -27,18 +29,17 @@ interface Tool {
   restore(image: string): string[];
 }
 
-const TOOLS: readonly Tool[] = [
-  {
-    name: "crctl",
-    dump: (pid, image, leave) => [process.execPath, CRCTL, "dump", "-t", String(pid), "-D", image, ...(leave ? ["--leave-running"] : [])],
-    restore: (image) => [process.execPath, CRCTL, "restore", "-d", "-D", image],
-  },
-  {
-    name: "criu",
-    dump: (pid, image, leave) => ["criu", "dump", "-t", String(pid), "-D", image, ...(leave ? ["--leave-running"] : [])],
-    restore: (image) => ["criu", "restore", "-d", "-D", image],
-  },
-];
+const CRCTL_TOOL: Tool = {
+  name: "crctl",
+  dump: (pid, image, leave) => [process.execPath, CRCTL, "dump", "-t", String(pid), "-D", image, ...(leave ? ["--leave-running"] : [])],
+  restore: (image) => [process.execPath, CRCTL, "restore", "-d", "-D", image],
+};
+const CRIU_TOOL: Tool = {
+  name: "criu",
+  dump: (pid, image, leave) => ["criu", "dump", "-t", String(pid), "-D", image, ...(leave ? ["--leave-running"] : [])],
+  restore: (image) => ["criu", "restore", "-d", "-D", image],
+};
+const TOOLS = [CRCTL_TOOL, CRIU_TOOL] as const;
 
 const SUBJECTS = [
   { name: "16 MiB, one process", megabytes: 16, children: 0 },
@@ -105,53 +106,65 @@ async function round(tool: Tool, heart: Heart, directory: string): Promise<Recor
   return { frozen, dump, size, restore: (first - restoring) / 1e6 };
 }
 
-/** strace sees the tool, not the tree. */
-async function counted(tool: Tool, heart: Heart, directory: string): Promise<Counts> {
-  const log = path.join(directory, "calls");
-  const image = path.join(directory, "traced");
-  mkdirSync(image);
-  await timed(["strace", "-f", "-qq", "-s0", "-o", log, ...tool.dump(heart.pid, image, true)]);
-  rmSync(image, { recursive: true });
-  return countsOf(log);
+type Subject = (typeof SUBJECTS)[number];
+
+/** Starts the subject, lets `measure` look at it, and ends it. */
+async function withHeart<T>(
+  program: string,
+  { megabytes, children }: Subject,
+  measure: (heart: Heart, directory: string) => T | Promise<T>,
+): Promise<T> {
+  const directory = mkdtempSync(path.join(tmpdir(), "crctl-bench-"));
+  const heart = await Heart.start(program, directory, megabytes, children);
+  const measured = await measure(heart, directory);
+  heart.kill();
+  await until("the tree to end", () => heart.gone());
+  rmSync(directory, { recursive: true });
+  process.stderr.write(".");
+  return measured;
 }
 
-async function subject(program: string, { name, megabytes, children }: (typeof SUBJECTS)[number]): Promise<void> {
+async function times(program: string, subject: Subject): Promise<void> {
   const values: Record<Tool["name"], Record<Metric, number[]>> = {
     crctl: { frozen: [], dump: [], restore: [], size: [] },
     criu: { frozen: [], dump: [], restore: [], size: [] },
   };
-  const counts: Partial<Record<Tool["name"], Counts>> = {};
   for (let turn = 0; turn < ROUNDS; turn++) {
     // in turns, so that what the machine does meanwhile hits both
     for (const tool of TOOLS) {
-      const directory = mkdtempSync(path.join(tmpdir(), "crctl-bench-"));
-      const heart = await Heart.start(program, directory, megabytes, children);
-      if (turn === 0) counts[tool.name] = await counted(tool, heart, directory);
-      const measured = await round(tool, heart, directory);
+      const measured = await withHeart(program, subject, (heart, directory) => round(tool, heart, directory));
       for (const metric of METRICS) values[tool.name][metric].push(measured[metric]);
-      heart.kill();
-      await until("the tree to end", () => heart.gone());
-      rmSync(directory, { recursive: true });
-      process.stderr.write(".");
     }
   }
-  const { crctl, criu } = counts;
-  if (crctl === undefined || criu === undefined) throw new Error("nothing was counted");
-  const count = (what: string, unit: Comparison["unit"], key: keyof Counts, scale = 1): Comparison => ({
+  printTable(
+    subject.name,
+    METRICS.map((metric): Comparison => {
+      const [what, unit] = TITLES[metric];
+      return { what, unit, crctl: values.crctl[metric], criu: values.criu[metric] };
+    }),
+  );
+}
+
+async function counts(program: string, subject: Subject): Promise<void> {
+  const count = ({ dump }: Tool): Promise<Counts> =>
+    withHeart(program, subject, (heart, directory) => {
+      const image = path.join(directory, "image");
+      mkdirSync(image);
+      return countCalls(dump(heart.pid, image, true));
+    });
+  const crctl = await count(CRCTL_TOOL);
+  const criu = await count(CRIU_TOOL);
+  const row = (what: string, unit: Comparison["unit"], key: keyof Counts, scale = 1): Comparison => ({
     what,
     unit,
     crctl: [crctl[key] / scale],
     criu: [criu[key] / scale],
   });
-  printTable(name, [
-    ...METRICS.map((metric): Comparison => {
-      const [what, unit] = TITLES[metric];
-      return { what, unit, crctl: values.crctl[metric], criu: values.criu[metric] };
-    }),
-    count("system calls of a dump", "calls", "calls"),
-    count("  while frozen", "calls", "callsWhileFrozen"),
-    count("bytes moved by calls", "MiB", "bytes", 2 ** 20),
-    count("  while frozen", "MiB", "bytesWhileFrozen", 2 ** 20),
+  printTable(`${subject.name}: a dump`, [
+    row("system calls", "calls", "calls"),
+    row("  while frozen", "calls", "callsWhileFrozen"),
+    row("bytes moved by calls", "MiB", "bytes", 2 ** 20),
+    row("  while frozen", "MiB", "bytesWhileFrozen", 2 ** 20),
   ]);
 }
 
@@ -183,6 +196,10 @@ const program = path.join(mkdtempSync(path.join(tmpdir(), "crctl-bench-")), "hea
 if (!existsSync(path.join(REPO, "bench/heartbeat"))) throw new Error("bench/heartbeat is not built");
 copyFileSync(path.join(REPO, "bench/heartbeat"), program);
 chmodSync(program, 0o755);
-console.log(`medians of ${ROUNDS} rounds (lowest to highest); the ratio is criu's median over crctl's: above 1 crctl is ahead`);
-for (const each of SUBJECTS) await subject(program, each);
-await floors();
+if (WHAT === "counts") {
+  for (const each of SUBJECTS) await counts(program, each);
+} else {
+  console.log(`medians of ${ROUNDS} rounds (lowest to highest); the ratio is criu's median over crctl's: above 1 crctl is ahead`);
+  for (const each of SUBJECTS) await times(program, each);
+  await floors();
+}
