@@ -31,8 +31,8 @@ interface Tool {
 
 const CRCTL_TOOL: Tool = {
   name: "crctl",
-  dump: (pid, image, leave) => [process.execPath, CRCTL, "dump", "-t", String(pid), "-D", image, ...(leave ? ["--leave-running"] : [])],
-  restore: (image) => [process.execPath, CRCTL, "restore", "-d", "-D", image],
+  dump: (pid, image, leave) => [CRCTL, "dump", "-t", String(pid), "-D", image, ...(leave ? ["--leave-running"] : [])],
+  restore: (image) => [CRCTL, "restore", "-d", "-D", image],
 };
 const CRIU_TOOL: Tool = {
   name: "criu",
@@ -181,7 +181,7 @@ async function floors(): Promise<void> {
   for (let turn = 0; turn < ROUNDS; turn++) {
     const measured = [
       await timed([process.execPath, "-e", "0"]),
-      await timed([process.execPath, CRCTL, "--version"]),
+      await timed([CRCTL, "--version"]),
       await timed(["cp", "--reflink=never", "--sparse=never", source, copy]),
     ];
     rows.forEach((row, i) => (row.crctl = [...row.crctl, measured[i] ?? NaN]));

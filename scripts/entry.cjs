@@ -1,6 +1,7 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --v8-pool-size=0
 // Starts the bundle from V8's code cache: at each start of a command compiling would take longer than anything else. A
-// cache that another version of Node has made is passed over by V8 itself.
+// cache that another version of Node has made is passed over by V8 itself. Nothing here runs for long enough to make
+// V8's threads worth their start.
 "use strict";
 
 const { readFileSync } = require("node:fs");

@@ -79,6 +79,7 @@ export interface Native {
   fileOwner(fd: number): { pid: number; type: number; signal: number };
 
   // copy.cc
+  reserve(fd: number, bytes: bigint): void;
   copyRange(from: number, to: number, offset: bigint, length: bigint): bigint;
   copySparse(from: number, to: number): { size: bigint; dataBytes: bigint };
   sync(fds: readonly number[]): void;

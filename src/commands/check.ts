@@ -17,7 +17,7 @@ export const command: Command<unknown> = {
       printJson({ ok, version: VERSION, findings });
       return;
     }
-    const paint = await painter(process.stdout);
+    const paint = await painter(1);
     const width = Math.max(...findings.map((finding) => finding.name.length));
     for (const finding of findings) {
       print(`${mark(finding, paint)} ${finding.name.padEnd(width)}  ${finding.value}${finding.ok ? "" : `: ${finding.hint}`}`);

@@ -4,7 +4,7 @@ import { dump } from "../dump/dump.js";
 import { NO_PROGRESS, type DumpOptions, type DumpResult } from "../dump/options.js";
 import { CrctlError } from "../errors.js";
 import { formatBytes, formatNs, plural } from "../ui/format.js";
-import { painter, print, printError, printJson } from "../ui/output.js";
+import { isTerminal, painter, print, printError, printJson } from "../ui/output.js";
 import type { Command, Global } from "./types.js";
 
 interface Args {
@@ -35,7 +35,7 @@ export const command: Command<Args> = {
 
   async handler(args) {
     const options = optionsOf(args);
-    const visible = process.stderr.isTTY && !args.json;
+    const visible = isTerminal(2) && !args.json;
     const progress = visible ? (await import("../ui/progress.js")).progressBar("dump") : NO_PROGRESS;
     const result = dump(options, progress);
     if (args.json) printJson(result);
@@ -70,7 +70,7 @@ function usage(message: string): CrctlError {
 const AFTERWARDS = { kill: "ended", run: "goes on", stop: "stopped" } as const;
 
 async function summary(result: DumpResult, args: Global): Promise<void> {
-  const paint = await painter(process.stdout);
+  const paint = await painter(1);
   for (const warning of result.warnings) printError(`crctl: note: ${warning}`);
   const zombies = result.zombies === 0 ? "" : `, ${plural(result.zombies, "zombie")}`;
   print(

@@ -5,7 +5,7 @@ import { CrctlError } from "../errors.js";
 import type { RestoreOptions, RestoreResult } from "../restore/options.js";
 import { prepare, restore } from "../restore/restore.js";
 import { formatBytes, formatNs, plural } from "../ui/format.js";
-import { painter, print, printError, printJson } from "../ui/output.js";
+import { isTerminal, painter, print, printError, printJson } from "../ui/output.js";
 import type { Command, Global } from "./types.js";
 
 interface Args {
@@ -52,7 +52,7 @@ export const command: Command<Args> = {
       await check(options, args);
       return;
     }
-    const visible = process.stderr.isTTY && !args.json;
+    const visible = isTerminal(2) && !args.json;
     const progress = visible ? (await import("../ui/progress.js")).progressBar("restore") : undefined;
     const { result, tree } = restore(options, progress);
     if (options.detach) {
@@ -114,12 +114,12 @@ async function check(options: RestoreOptions, args: Global): Promise<void> {
   }
   for (const note of built.notes) printError(`crctl: note: ${note}`);
   print(describePlan(built, args.verbose > 0).join("\n"));
-  const paint = await painter(process.stdout);
+  const paint = await painter(1);
   print(paint("green", "nothing stands in the way of this restore"));
 }
 
 async function summary(result: RestoreResult, args: Global, line: (text: string) => void): Promise<void> {
-  const paint = await painter(result.detached ? process.stdout : process.stderr);
+  const paint = await painter(result.detached ? 1 : 2);
   for (const note of result.notes) printError(`crctl: note: ${note}`);
   const zombies = result.zombies === 0 ? "" : `, ${plural(result.zombies, "zombie")}`;
   line(

@@ -25,7 +25,7 @@ export const command: Command<Args> = {
       printJson(jsonImage(image, cores));
       return;
     }
-    const paint = await painter(process.stdout);
+    const paint = await painter(1);
     print(describeImage(image, cores, { paint, verbose: args.verbose > 0 }).join("\n"));
   },
 };

@@ -12,6 +12,7 @@ import { checkInterrupted } from "./freeze.js";
 import type { Progress } from "./options.js";
 import type { Problems } from "./problems.js";
 import { REFUSALS } from "./refusals.js";
+import { statusNumber } from "../proc/status.js";
 import { died, type TaskState } from "./tasks.js";
 
 /** Most heads fit: then one read does. */
@@ -116,6 +117,7 @@ export class Core {
         pid: this.task.frozen.pid,
       });
     }
+    writer.end(this.name, to, offset);
     this.close();
   }
 
@@ -124,6 +126,23 @@ export class Core {
     closeSync(this.fd);
     this.fd = -1;
   }
+}
+
+/** How much a head takes that is not large. */
+const HEAD_BYTES = 64n << 10n;
+
+/**
+ * Room for the images of tasks that still run, as far as can be told from what is resident: what need not be done while
+ * they are frozen. VmSwap and RssAnon: proc(5), /proc/<pid>/status.
+ */
+export function reserveCores(pids: readonly number[], writer: ImageWriter): void {
+  const texts = native().readTexts(pids.map((pid) => `/proc/${pid}/status`));
+  pids.forEach((pid, i) => {
+    const status = texts[i];
+    if (typeof status !== "string") return; // it has ended
+    const kib = (statusNumber(status, "RssAnon") ?? 0) + (statusNumber(status, "VmSwap") ?? 0);
+    if (kib > 0) writer.reserve(coreName(pid), HEAD_BYTES + BigInt(kib) * 1024n);
+  });
 }
 
 /** Opens the dumps of all live tasks. */

@@ -13,7 +13,7 @@ import { native } from "../native.js";
 import { VERSION } from "../version.js";
 import { Contents } from "./contents.js";
 import { Context } from "./context.js";
-import { openCores, type Core } from "./cores.js";
+import { openCores, reserveCores, type Core } from "./cores.js";
 import { collectDescriptors } from "./descriptors.js";
 import { checkInterrupted, FrozenTree } from "./freeze.js";
 import type { DumpOptions, DumpResult, Progress } from "./options.js";
@@ -71,6 +71,13 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
   let tree: FrozenTree | undefined;
   try {
     watch.lap("check");
+    reserveCores(
+      native()
+        .listTree(options.pid)
+        .map(({ pid }) => pid),
+      writer,
+    );
+    watch.lap("reserve");
     tree = FrozenTree.freeze(options.pid, options.freezeTimeoutMs);
     watch.lap("freeze");
     const collected = collect(tree, options, { outsiders, problems, watch });

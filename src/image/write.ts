@@ -8,6 +8,7 @@ import {
   closeSync,
   constants,
   fstatSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -46,6 +47,8 @@ export class ImageWriter {
   private readonly made: boolean;
   private readonly aside: Aside | undefined;
   private readonly files: Written[] = [];
+  /** made ahead of time, and not asked for yet */
+  private readonly reserved = new Map<string, number>();
 
   private constructor(dir: string, made: boolean, aside: Aside | undefined) {
     this.dir = dir;
@@ -78,16 +81,40 @@ export class ImageWriter {
     return writer;
   }
 
-  /** A new file of the image; it stays open until the image is complete. */
+  /** Makes a file that create() may ask for, with room for so many bytes. */
+  reserve(name: string, bytes: bigint): void {
+    const fd = this.open(name);
+    this.reserved.set(name, fd);
+    try {
+      native().reserve(fd, bytes);
+    } catch (error) {
+      throw ioError("cannot write to the image", `${this.dir}/${name}`, error);
+    }
+  }
+
+  /** A new file of the image; it stays open until the image is complete. Where it was reserved, end() must tell its size. */
   create(name: string): number {
+    const fd = this.reserved.get(name) ?? this.open(name);
+    this.reserved.delete(name);
+    this.files.push({ name, fd });
+    return fd;
+  }
+
+  private open(name: string): number {
     const path = `${this.dir}/${name}`;
     try {
-      const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-      const fd = openSync(path, flags, 0o600);
-      this.files.push({ name, fd });
-      return fd;
+      return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
     } catch (error) {
       throw ioError("cannot create a file of the image", path, error);
+    }
+  }
+
+  /** Gives back the room behind the end of what was written. */
+  end(name: string, fd: number, size: bigint): void {
+    try {
+      ftruncateSync(fd, Number(size));
+    } catch (error) {
+      throw ioError("cannot write to the image", `${this.dir}/${name}`, error);
     }
   }
 
@@ -119,6 +146,7 @@ export class ImageWriter {
   /** Everything on disk, then the inventory: from here on the directory is an image. */
   finish(inventory: Omit<Inventory, "files" | "sha256">): void {
     try {
+      this.dropReserved();
       native().sync(this.files.map((file) => file.fd));
       const files: Inventory["files"] = this.files.map((file) => ({
         name: file.name,
@@ -146,10 +174,20 @@ export class ImageWriter {
     if (this.aside !== undefined) rmSync(this.aside.path, { recursive: true, force: true });
   }
 
+  /** What was made for tasks that have ended meanwhile. */
+  private dropReserved(): void {
+    for (const [name, fd] of this.reserved) {
+      closeSync(fd);
+      rmSync(`${this.dir}/${name}`, { force: true });
+    }
+    this.reserved.clear();
+  }
+
   /** After a failure: nothing of ours stays, and what was there is back. */
   abandon(): void {
     const files = this.files.slice();
     this.close();
+    this.dropReserved();
     // the inventory first: without it the rest is no image
     for (const file of files.reverse()) rmSync(`${this.dir}/${file.name}`, { force: true });
     if (this.aside !== undefined) {

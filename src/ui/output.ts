@@ -1,6 +1,6 @@
 /** Where output goes, and in which colours. Colours are loaded only where somebody can see them. */
 
-import { writeSync } from "node:fs";
+import { fstatSync, writeSync } from "node:fs";
 
 import { CrctlError, formatError } from "../errors.js";
 
@@ -9,10 +9,20 @@ export type Paint = (style: Style, text: string) => string;
 
 const plain: Paint = (_, text) => text;
 
-/** How to colour text for that stream: a terminal that is not asked to be plain (no-color.org). */
-export async function painter(stream: NodeJS.WriteStream): Promise<Paint> {
+/** process.stdout is only made where it may be a terminal: Node loads half of its network code for it. */
+export function isTerminal(fd: 1 | 2): boolean {
+  try {
+    if (!fstatSync(fd).isCharacterDevice()) return false;
+  } catch {
+    return false; // closed
+  }
+  return (fd === 1 ? process.stdout : process.stderr).isTTY;
+}
+
+/** How to colour text for standard output or error: for a terminal that is not asked to be plain (no-color.org). */
+export async function painter(fd: 1 | 2): Promise<Paint> {
   const off = process.env["NO_COLOR"];
-  if (!stream.isTTY || (off !== undefined && off !== "") || process.env["TERM"] === "dumb") return plain;
+  if (!isTerminal(fd) || (off !== undefined && off !== "") || process.env["TERM"] === "dumb") return plain;
   const { Chalk } = await import("chalk");
   const chalk = new Chalk({ level: 1 });
   return (style, text) => chalk[style](text);
@@ -57,7 +67,7 @@ export async function reportError(error: CrctlError, json: boolean): Promise<voi
     printJson(error.toJSON());
     return;
   }
-  const paint = await painter(process.stderr);
+  const paint = await painter(2);
   const [first = "", ...rest] = formatError(error);
   printError([`${paint("red", "crctl:")} ${first} (${error.code})`, ...rest].join("\n"));
 }
