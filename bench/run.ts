@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { countCalls, type Counts } from "./counts.js";
 import { Heart, now, sleep } from "./heart.js";
-import { printTable, type Comparison } from "./table.js";
+import { printFloors, printTable, type Comparison } from "./table.js";
 
 const REPO = path.resolve(import.meta.dirname, "../../..");
 const CRCTL = path.join(REPO, "dist/bin/crctl.js");
@@ -188,7 +188,7 @@ async function floors(): Promise<void> {
     rmSync(copy);
   }
   rmSync(directory, { recursive: true });
-  printTable("Floors", rows);
+  printFloors("Floors", rows);
 }
 
 // On a file system that both tools know, and out of reach of a slow network file system under the root.
@@ -203,3 +203,4 @@ if (WHAT === "counts") {
   for (const each of SUBJECTS) await times(program, each);
   await floors();
 }
+rmSync(path.dirname(program), { recursive: true });

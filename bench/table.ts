@@ -32,7 +32,18 @@ function row({ what, unit, crctl, criu }: Comparison): string[] {
 
 /** "criu / crctl" above 1: crctl is ahead. */
 export function printTable(title: string, comparisons: readonly Comparison[]): void {
-  const rows = [["", "", "crctl", "criu", "criu / crctl"], ...comparisons.map(row)];
+  print(title, [["", "", "crctl", "criu", "criu / crctl"], ...comparisons.map(row)]);
+}
+
+/** What belongs to neither. */
+export function printFloors(title: string, floors: readonly Comparison[]): void {
+  print(
+    title,
+    floors.map(({ what, unit, crctl }) => [what, unit, cell(crctl)]),
+  );
+}
+
+function print(title: string, rows: readonly (readonly string[])[]): void {
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0))) ?? [];
   console.log(`\n${title}`);
   for (const cells of rows) {

@@ -70,6 +70,8 @@ struct crctl_group {
 	struct pid_namespace *ns;
 	unsigned int nr_threads;
 	struct task_struct **threads;
+	struct pid **pids;		/* of each thread */
+	unsigned int nr_stacks;		/* threads whose stacks are held */
 	unsigned long *switches;	/* wait_task_inactive() of each thread */
 	u64 realtime_ns, monotonic_ns, boottime_ns;
 	u64 xfeatures_used;		/* filled in by crctl_regs_dump() */

@@ -56,6 +56,8 @@ CRCTL_DATA(const struct dentry_operations, pid_dentry_operations)
 CRCTL_OPT(const struct lsm_blob_sizes, landlock_blob_sizes)
 CRCTL_OPT(const bool, landlock_initialized)
 
+CRCTL_SYM(void, put_task_stack, (struct task_struct *tsk))
+
 /* making current what an image says */
 CRCTL_SYM(int, map_vdso_once, (const struct vdso_image *image, unsigned long addr))
 CRCTL_SYM(int, set_mm_exe_file, (struct mm_struct *mm, struct file *file))

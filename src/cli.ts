@@ -17,9 +17,15 @@ const COMMANDS: Readonly<Record<string, (parser: Parser, choose: Choose) => Prom
   check: async (parser, choose) => add(parser, choose, (await import("./commands/check.js")).command),
 };
 
-function add<A>(parser: Parser, choose: Choose, { command, describe, builder, handler }: Command<A>): void {
-  // camel-case-expansion is off: the arguments are those of the builder
-  parser.command(command, describe, builder, (args) => choose(() => handler(args as unknown as A & Global)));
+function add<A>(parser: Parser, choose: Choose, { command, describe, repeatable = [], builder, handler }: Command<A>): void {
+  parser.command(command, describe, builder, (args) => {
+    for (const [name, value] of Object.entries(args)) {
+      if (!Array.isArray(value) || name === "_" || repeatable.includes(name)) continue;
+      throw usage(`${name.length === 1 ? "-" : "--"}${name} is given more than once`, [command]);
+    }
+    // camel-case-expansion is off: the arguments are those of the builder
+    choose(() => handler(args as unknown as A & Global));
+  });
 }
 
 /** Runs the command and returns its exit status. */
@@ -46,7 +52,8 @@ async function parse(argv: readonly string[]): Promise<Action | undefined> {
     .locale("en")
     .parserConfiguration({
       "camel-case-expansion": false,
-      "duplicate-arguments-array": false,
+      "duplicate-arguments-array": true,
+      "greedy-arrays": false,
       "boolean-negation": false,
       "dot-notation": false,
       "parse-numbers": false,
@@ -65,7 +72,7 @@ async function parse(argv: readonly string[]): Promise<Action | undefined> {
       if (error !== undefined && error.name !== "YError") throw error;
       throw usage(message ?? error?.message ?? "wrong usage", argv);
     });
-  const name = argv.find((word) => !word.startsWith("-"));
+  const name = nameOf(argv) ?? argv.find((word) => !word.startsWith("-"));
   const load = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (name !== undefined && load === undefined) throw usage(`no such command: ${name}`, argv);
   const choose: Choose = (action) => {
@@ -76,8 +83,12 @@ async function parse(argv: readonly string[]): Promise<Action | undefined> {
   return chosen;
 }
 
+function nameOf(argv: readonly string[]): string | undefined {
+  return argv.find((word) => Object.hasOwn(COMMANDS, word));
+}
+
 function usage(message: string, argv: readonly string[]): CrctlError {
-  const name = argv.find((word) => Object.hasOwn(COMMANDS, word));
+  const name = nameOf(argv);
   return new CrctlError("E_USAGE", message, { hint: `see crctl ${name === undefined ? "" : `${name} `}--help` });
 }
 

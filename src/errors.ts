@@ -146,9 +146,9 @@ export function formatError(error: CrctlError): string[] {
   for (const problem of error.problems) {
     const object = describeObject(problem);
     lines.push(`  ${object === "" ? "" : `${object}: `}${printable(problem.why)}`);
-    if (problem.hint !== undefined) lines.push(`      ${problem.hint}`);
+    if (problem.hint !== undefined) lines.push(`      ${printable(problem.hint)}`);
   }
-  if (error.details.hint !== undefined) lines.push(`  ${error.details.hint}`);
+  if (error.details.hint !== undefined) lines.push(`  ${printable(error.details.hint)}`);
   return lines;
 }
 

@@ -20,6 +20,13 @@ export interface StatRecord {
   mtimeNs: bigint;
 }
 
+export interface SharedMapping {
+  pid: number;
+  /** device and inode number as in /proc/<pid>/maps */
+  key: string;
+  writable: boolean;
+}
+
 export interface DescriptorRecord {
   fd: number;
   /** what /proc/<pid>/fd/<fd> reads as */
@@ -73,7 +80,8 @@ export interface Native {
   descriptors(pid: number): DescriptorRecord[];
   listNumbers(path: string): number[];
   holders(pids: readonly number[], prefixes: readonly string[]): { pid: number; link: string }[];
-  sharedMemory(pids: readonly number[]): { pid: number; key: string }[];
+  deletedHolders(pids: readonly number[]): { pid: number; dev: bigint; ino: bigint }[];
+  sharedMemory(pids: readonly number[]): SharedMapping[];
   memfdCreate(name: string, flags: number): number;
   fcntlNumber(fd: number, command: number, argument: number): number;
   fileOwner(fd: number): { pid: number; type: number; signal: number };

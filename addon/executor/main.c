@@ -226,8 +226,11 @@ static void clear_up(struct executor *ex)
 			if (pid > 0)
 				kill(pid, SIGKILL);
 		}
+		/* its id may soon be somebody else's */
 		while ((pid = waitpid(-1, NULL, WNOHANG | __WALL)) > 0)
-			;
+			for (uint32_t i = 0; i < ex->plan->nr_procs; i++)
+				if (atomic_load(&ex->shared->pids[i]) == pid)
+					atomic_store(&ex->shared->pids[i], 0);
 		if (pid < 0 && errno == ECHILD)
 			return;
 		nanosleep(&pause, NULL);

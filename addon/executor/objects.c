@@ -126,68 +126,115 @@ static int write_data(struct executor *ex, const struct plan_op *op, struct erro
 	return 0;
 }
 
-/* Makes the directories above `path` that are missing; *made is how many. The text of path is changed meanwhile. */
-static int make_parents(char *path, unsigned int *made)
+/*
+ * Where a file that has been deleted is made again. Its path is walked once:
+ * its directories may belong to somebody who would lead a second walk, of
+ * unlink(2), elsewhere.
+ */
+enum { MAX_MADE = 64 };
+
+struct place {
+	int dir;
+	const char *name;
+	/* directories that were gone too, and are there for a moment */
+	int nr_made;
+	int above[MAX_MADE];
+	const char *made[MAX_MADE];
+};
+
+static const int directory_flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+
+static int make_directory(struct place *place, const char *name)
 {
-	*made = 0;
-	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		int ret;
+	int fd;
 
-		*slash = '\0';
-		ret = mkdir(path, 0700);
-		*slash = '/';
-		if (ret == 0)
-			++*made;
-		else if (errno != EEXIST)
-			return -1;
+	if (place->nr_made == MAX_MADE) {
+		errno = ENAMETOOLONG;
+		return -1;
 	}
-	return 0;
-}
-
-static void remove_parents(char *path, unsigned int made)
-{
-	while (made-- > 0) {
-		*strrchr(path, '/') = '\0';
-		rmdir(path);
-	}
-}
-
-/* Under its old name, for a moment: then /proc shows the old path. A directory that is gone too is there as long. */
-static int create_and_unlink(char *path)
-{
-	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	unsigned int made = 0;
-	int fd = open(path, flags, 0600);
-	int err;
-
-	if (fd < 0 && errno == ENOENT) {
-		if (make_parents(path, &made) == 0)
-			fd = open(path, flags, 0600);
-	}
-	err = errno;
-	if (fd >= 0)
-		unlink(path);
-	remove_parents(path, made);
-	errno = err;
+	if (mkdirat(place->dir, name, 0700) < 0)
+		return -1;
+	fd = openat(place->dir, name, directory_flags | O_NOFOLLOW);
+	place->above[place->nr_made] = place->dir;
+	place->made[place->nr_made++] = name;
 	return fd;
 }
 
-/* A file that no name leads to. Where its old name is taken it never has one. */
+static void leave_place(struct place *place)
+{
+	int err = errno;
+
+	if (place->dir >= 0)
+		close(place->dir);
+	while (place->nr_made-- > 0) {
+		unlinkat(place->above[place->nr_made], place->made[place->nr_made], AT_REMOVEDIR);
+		close(place->above[place->nr_made]);
+	}
+	errno = err;
+}
+
+/* @path is cut into its parts, which @place refers to. leave_place() has to follow, on failure too. */
+static int find_place(struct place *place, char *path)
+{
+	char *name = path + 1, *slash;
+
+	place->nr_made = 0;
+	place->dir = open("/", directory_flags);
+	while (place->dir >= 0 && (slash = strchr(name, '/')) != NULL) {
+		int next;
+
+		*slash = '\0';
+		next = openat(place->dir, name, directory_flags);
+		if (next >= 0)
+			close(place->dir);
+		else if (errno == ENOENT)
+			next = make_directory(place, name);
+		if (next < 0 && (place->nr_made == 0 || place->above[place->nr_made - 1] != place->dir))
+			close(place->dir);
+		place->dir = next;
+		name = slash + 1;
+	}
+	place->name = name;
+	return place->dir < 0 ? -1 : 0;
+}
+
+/* Under its old name, for a moment: then /proc shows the old path. Where that is taken, it never has one, or any. */
+static int create_without_name(const struct place *place)
+{
+	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	char name[40];
+	int fd = openat(place->dir, place->name, flags, 0600);
+
+	if (fd >= 0) {
+		unlinkat(place->dir, place->name, 0);
+		return fd;
+	}
+	if (errno != EEXIST)
+		return -1;
+	fd = openat(place->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	/* a file system that has no such files */
+	for (unsigned int i = 0; fd < 0 && i < 1000 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EEXIST); i++) {
+		snprintf(name, sizeof(name), ".crctl-%d-%u", getpid(), i);
+		fd = openat(place->dir, name, flags, 0600);
+		if (fd >= 0)
+			unlinkat(place->dir, name, 0);
+	}
+	return fd;
+}
+
+/* A file that no name leads to. */
 static int make_ghost(struct executor *ex, const struct plan_op *op, struct error *error)
 {
 	char path[PATH_MAX];
-	int fd;
+	struct place place;
+	int fd = -1;
 
 	if (op->data_len >= sizeof(path) || op_data(ex, op)[0] != '/')
 		return failed(error, ENAMETOOLONG, "creating a deleted file");
 	memcpy(path, op_data(ex, op), (size_t)op->data_len + 1);
-	fd = create_and_unlink(path);
-	if (fd < 0 && errno == EEXIST) {
-		char *slash = strrchr(path, '/');
-
-		slash[slash == path] = '\0';
-		fd = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	}
+	if (find_place(&place, path) == 0)
+		fd = create_without_name(&place);
+	leave_place(&place);
 	if (fd < 0)
 		return failed(error, errno, "creating a deleted file in its directory");
 	return place_slot(ex, fd, op->slot, error);

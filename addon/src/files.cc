@@ -181,9 +181,38 @@ Napi::Value holders(const Napi::CallbackInfo &info) {
 }
 CRCTL_EXPORT(holders);
 
-// sharedMemory(pids: number[]): { pid, key }[]: which of these tasks map memory that has no name and may be shared, memory of
-// mmap(MAP_SHARED | MAP_ANONYMOUS) and of memfds. key is device and inode number as /proc/<pid>/maps has them,
-// "00:01 4711". Tasks that are gone or not ours to look into are passed over.
+// deletedHolders(pids: number[]): { pid, dev, ino }[]: which of these tasks have a file open that has no name, memfds
+// among them. Tasks that are gone or not ours to look into are passed over.
+Napi::Value deletedHolders(const Napi::CallbackInfo &info) {
+  static const std::string kDeleted = " (deleted)";
+  Napi::Env env = info.Env();
+  Napi::Array result = Napi::Array::New(env);
+  uint32_t count = 0;
+  std::string link;
+  for (int pid : GetInts(info[0])) {
+    std::string base = "/proc/" + std::to_string(pid) + "/fd";
+    std::vector<int> fds;
+    if (ListNumbers(base, fds) != 0) continue;
+    for (int fd : fds) {
+      std::string path = base + "/" + std::to_string(fd);
+      struct stat st;
+      if (ReadLink(path.c_str(), link) != 0 || link.size() < kDeleted.size()) continue;
+      if (link.compare(link.size() - kDeleted.size(), kDeleted.size(), kDeleted) != 0) continue;
+      if (stat(path.c_str(), &st) != 0) continue;
+      Napi::Object object = Napi::Object::New(env);
+      object.Set("pid", Napi::Number::New(env, pid));
+      object.Set("dev", ToBigInt(env, st.st_dev));
+      object.Set("ino", ToBigInt(env, st.st_ino));
+      result.Set(count++, object);
+    }
+  }
+  return result;
+}
+CRCTL_EXPORT(deletedHolders);
+
+// sharedMemory(pids: number[]): { pid, key, writable }[]: which of these tasks have shared mappings of what has no name:
+// memory of mmap(MAP_SHARED | MAP_ANONYMOUS), memfds, deleted files. key is device and inode number as /proc/<pid>/maps
+// has them, "00:01 4711". Tasks that are gone or not ours to look into are passed over.
 Napi::Value sharedMemory(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
   Napi::Array result = Napi::Array::New(env);
@@ -197,17 +226,16 @@ Napi::Value sharedMemory(const Napi::CallbackInfo &info) {
       // address perms offset dev inode path
       unsigned major, minor;
       unsigned long inode;
-      char shared;
-      int path = 0;
+      char write, shared;
       std::string line = text.substr(at, end - at);
-      if (sscanf(line.c_str(), "%*s %*3s%c %*s %x:%x %lu %n", &shared, &major, &minor, &inode, &path) != 4) continue;
-      if (shared != 's' || path == 0) continue;
-      if (line.compare(path, 19, "/dev/zero (deleted)") != 0 && line.compare(path, 7, "/memfd:") != 0) continue;
+      if (sscanf(line.c_str(), "%*s %*c%c%*c%c %*s %x:%x %lu", &write, &shared, &major, &minor, &inode) != 5) continue;
+      if (shared != 's' || line.size() < 10 || line.compare(line.size() - 10, 10, " (deleted)") != 0) continue;
       char key[64];
       snprintf(key, sizeof(key), "%02x:%02x %lu", major, minor, inode);
       Napi::Object object = Napi::Object::New(env);
       object.Set("pid", Napi::Number::New(env, pid));
       object.Set("key", Napi::String::New(env, key));
+      object.Set("writable", Napi::Boolean::New(env, write == 'w'));
       result.Set(count++, object);
     }
   }

@@ -56,6 +56,9 @@ void Sleep(long ns) {
   nanosleep(&time, nullptr);
 }
 
+// How long threads that were told to stop are waited for, all together, to be let go again.
+constexpr uint64_t kReleaseNs = 500000000;
+
 class Freezer {
  public:
   Freezer(pid_t root, uint64_t timeout_ns) : root_(root), timeout_ns_(timeout_ns) {}
@@ -96,8 +99,15 @@ class Freezer {
   void Release() {
     for (Task &task : tasks_) {
       for (Thread &thread : task.threads) {
-        // one that never stopped cannot be detached; it goes on by itself, and is let go when we exit
-        if (!thread.stopped) WaitFor(task, thread, MonotonicNs() + timeout_ns_, false);
+        if (thread.stopped) ptrace(PTRACE_DETACH, thread.tid, 0, 0);
+      }
+    }
+    // One that has not stopped yet cannot be detached. It goes on by itself, and is let go when we exit at the latest.
+    uint64_t deadline = MonotonicNs() + kReleaseNs;
+    for (Task &task : tasks_) {
+      for (Thread &thread : task.threads) {
+        if (thread.stopped) continue;
+        WaitFor(task, thread, deadline, false);
         if (thread.stopped) ptrace(PTRACE_DETACH, thread.tid, 0, 0);
       }
     }

@@ -140,6 +140,8 @@ Napi::Value passSignals(const Napi::CallbackInfo &info) {
     action.sa_flags = SA_SIGINFO | SA_RESTART;
     sigaction(signal, &action, nullptr);
   }
+  // one that came while the tree was not there yet
+  if (CaughtSignal() != 0) kill(pass_to, CaughtSignal());
   return info.Env().Undefined();
 }
 CRCTL_EXPORT(passSignals);

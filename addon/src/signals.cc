@@ -15,11 +15,11 @@ void Note(int signal) {
   if (caught == 0) caught = signal;
 }
 
-// watchSignals(): from now on SIGINT, SIGTERM and SIGHUP are noted for caughtSignal(). One that is ignored stays so.
+// watchSignals(): from now on SIGINT, SIGTERM and SIGHUP are noted for caughtSignal(). (Node does not tell which of
+// them its caller had set to be ignored: it sets all to their default when it starts.)
 Napi::Value watchSignals(const Napi::CallbackInfo &info) {
   for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction action;
-    if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) continue;
     memset(&action, 0, sizeof(action));
     action.sa_handler = Note;  // no SA_RESTART: a long copy ends early
     sigaction(signal, &action, nullptr);

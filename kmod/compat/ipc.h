@@ -9,6 +9,7 @@
 #include <linux/refcount.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
+#include <linux/uaccess.h>
 
 /*
  * ipc/sem.c: what is to be undone when the last of the tasks ends that share
@@ -23,9 +24,16 @@ struct crctl_sem_undo_list {
 static inline bool crctl_has_sem_undo(struct task_struct *t)
 {
 #ifdef CONFIG_SYSVIPC
-	const struct crctl_sem_undo_list *ul = (const void *)t->sysvsem.undo_list;
+	const struct crctl_sem_undo_list *ul = (const void *)READ_ONCE(t->sysvsem.undo_list);
+	unsigned long next;
 
-	return ul && !list_empty(&ul->list_proc);
+	if (!ul)
+		return false;
+	/* A task that is killed now may free it; what is read then is never used. */
+	__get_kernel_nofault(&next, &ul->list_proc.next, unsigned long, gone);
+	return next != (unsigned long)&ul->list_proc;
+gone:
+	return false;
 #else
 	return false;
 #endif

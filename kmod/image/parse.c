@@ -392,6 +392,10 @@ static int check_thread(const struct crctl_thread_ref *t,
 	return check_regs(t, lim->task_size, why);
 }
 
+/* Far beyond what RLIMIT_SIGPENDING and fs.nr_open are, and soon over. */
+#define MAX_PENDING	(1u << 20)
+#define MAX_CLOEXEC	(1u << 24)
+
 static int check_rest(const struct crctl_parsed *p, const struct crctl_limits *lim,
 		      const char **why)
 {
@@ -410,6 +414,8 @@ static int check_rest(const struct crctl_parsed *p, const struct crctl_limits *l
 		if ((sa.handler >= lim->task_size) || sa.restorer >= lim->task_size)
 			return bad(why, "a signal handler is out of range");
 	}
+	if (p->sigpending.count > MAX_PENDING)
+		return bad(why, "too many pending signals");
 	for (i = 0; i < p->sigpending.count; i++) {
 		crctl_rec(&p->sigpending, i, &sp, sizeof(sp));
 		if (sp.target > p->nr_threads || !sp.signo || sp.signo > 64)
@@ -447,7 +453,7 @@ static int check_rest(const struct crctl_parsed *p, const struct crctl_limits *l
 	}
 	if (p->mm.vdso && !p->vdso.extra_size)
 		return bad(why, "the bytes of the vdso are missing");
-	if (p->cloexec.extra_size % 4)
+	if (p->cloexec.extra_size % 4 || p->cloexec.extra_size / 4 > MAX_CLOEXEC)
 		return bad(why, "the close-on-exec list is malformed");
 	return 0;
 }

@@ -204,6 +204,11 @@ static int set_all(struct crctl_restore *r, const struct crctl_creds *want,
 		ret = set_groups_from(r, want, groups);
 	if (!ret)
 		ret = set_ids(want);
+	/* inheritable ones may lie outside of the bounding set, but are not raised there */
+	if (!ret && want->cap_inheritable & ~want->cap_bset)
+		ret = capset(r, want->cap_inheritable,
+			     crctl_cap_get(&current_cred()->cap_permitted),
+			     crctl_cap_get(&current_cred()->cap_effective));
 	if (!ret)
 		ret = drop_bounding(want->cap_bset);
 	if (!ret)

@@ -49,10 +49,10 @@ static const struct {
 } settings[] = {
 	{ CRCTL_SETTING_NO_NEW_PRIVS, PR_SET_NO_NEW_PRIVS, 1, 0, "no_new_privs" },
 	{ CRCTL_SETTING_NO_TSC, PR_SET_TSC, PR_TSC_SIGSEGV, 0, "the time stamp counter" },
-	{ CRCTL_SETTING_SSB_NOEXEC, PR_SET_SPECULATION_CTRL,
-	  PR_SPEC_STORE_BYPASS, PR_SPEC_DISABLE_NOEXEC, "store bypass" },
 	{ CRCTL_SETTING_SSB_DISABLE, PR_SET_SPECULATION_CTRL,
 	  PR_SPEC_STORE_BYPASS, PR_SPEC_DISABLE, "store bypass" },
+	{ CRCTL_SETTING_SSB_NOEXEC, PR_SET_SPECULATION_CTRL,
+	  PR_SPEC_STORE_BYPASS, PR_SPEC_DISABLE_NOEXEC, "store bypass" },
 	{ CRCTL_SETTING_SSB_FORCE_DISABLE, PR_SET_SPECULATION_CTRL,
 	  PR_SPEC_STORE_BYPASS, PR_SPEC_FORCE_DISABLE, "store bypass" },
 	{ CRCTL_SETTING_IB_DISABLE, PR_SET_SPECULATION_CTRL,
@@ -66,10 +66,15 @@ static const struct {
 	{ CRCTL_SETTING_IO_FLUSHER, PR_SET_IO_FLUSHER, 1, 0, "the I/O flusher mark" },
 };
 
-/*
- * Comes before the credentials: the last needs privilege. A mitigation that
- * this processor does not need, or has for everybody, cannot be chosen (ENXIO).
- */
+/* A mitigation that the processor does not need, or has for everybody, is no task's to choose. */
+static bool may_choose(unsigned long which)
+{
+	long how = CRCTL_SYS(prctl, PR_GET_SPECULATION_CTRL, which);
+
+	return how > 0 && how & PR_SPEC_PRCTL;
+}
+
+/* Comes before the credentials: the last needs privilege. DISABLE_NOEXEC comes after DISABLE, which would undo it. */
 int crctl_prctl_restore(struct crctl_restore *r, u32 idx)
 {
 	struct crctl_thread t;
@@ -81,7 +86,8 @@ int crctl_prctl_restore(struct crctl_restore *r, u32 idx)
 		if (!(t.settings & settings[i].bit))
 			continue;
 		ret = CRCTL_SYS(prctl, settings[i].option, settings[i].a, settings[i].b);
-		if (ret == -ENXIO && settings[i].option == PR_SET_SPECULATION_CTRL)
+		if (ret && settings[i].option == PR_SET_SPECULATION_CTRL &&
+		    !may_choose(settings[i].a))
 			continue;
 		if (ret)
 			return crctl_restore_fail(r, ret, "thread", settings[i].bit,

@@ -67,14 +67,15 @@ int crctl_process_restore(struct crctl_restore *r)
 /*
  * exec made it SIGCHLD, and a parent that has executed something since the fork
  * gets no other. That keeps a signal of the child's choice from a parent that
- * gained privilege; so only the privileged have it back, and once the gate is
+ * gained privilege; so only those have it back who are privileged over all
+ * (anybody may be in a user namespace of his own), and once the gate is
  * open, when the parent has executed its own image.
  */
 void crctl_exit_signal_restore(struct crctl_restore *r)
 {
 	int sig = r->img.process.exit_signal;
 
-	if (sig == SIGCHLD || !r->privileged)
+	if (sig == SIGCHLD || !r->host_privileged)
 		return;
 	rcu_read_lock();
 	current->parent_exec_id = READ_ONCE(rcu_dereference(current->real_parent)->self_exec_id);

@@ -17,6 +17,7 @@
 #include <asm/prctl.h>
 
 #include "compat/task.h"
+#include "compat/xstate.h"
 #include "restore/restore.h"
 
 /* Components of the standard format that are saved: x87, SSE, AVX, MPX, AVX-512, PKRU. */
@@ -94,10 +95,11 @@ static int dump_xstate(struct crctl_group *g, unsigned int idx,
 		return ret;
 	memcpy(&bv, buf + 512, sizeof(bv));
 	g->xfeatures_used |= bv;
+	bv |= crctl_xfeatures_permitted(t);
 	if (bv & ~XF_KNOWN)
 		crctl_refuse(n, CRCTL_REFUSE_XFEATURE, task_pid_nr_ns(t, g->ns), 0,
 			     bv & ~XF_KNOWN,
-			     "a thread uses CPU state components 0x%llx, which are not saved",
+			     "a thread uses CPU state components 0x%llx, or may use them, which are not saved",
 			     bv & ~XF_KNOWN);
 	return 0;
 }

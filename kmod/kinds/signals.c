@@ -148,11 +148,10 @@ int crctl_signals_restore(struct crctl_restore *r)
 	spin_unlock_irq(&sighand->siglock);
 	/*
 	 * What arrived while the tree was rebuilt (SIGCHLD of a zombie, say)
-	 * is not the program's. A SIGKILL is not lost: the group exit flag
-	 * stays, and is looked at on the way to user space.
+	 * is not the program's. A SIGKILL that goes with it has left its mark.
 	 */
 	flush_signals(current);
-	return 0;
+	return READ_ONCE(current->signal->flags) & SIGNAL_GROUP_EXIT ? -EINTR : 0;
 }
 
 /*
@@ -169,6 +168,9 @@ int crctl_signals_resend(struct crctl_restore *r, u32 idx)
 
 	BUILD_BUG_ON(sizeof(siginfo_t) != CRCTL_SIGINFO_SIZE);
 	for (i = 0; i < r->img.sigpending.count; i++) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
 		crctl_rec(&r->img.sigpending, i, &sp, sizeof(sp));
 		if (sp.target != idx + 1 && !(sp.target == 0 && idx == 0))
 			continue;

@@ -19,10 +19,10 @@ void crctl_restart_dump(struct crctl_group *g, struct task_struct *t,
 
 /* ---- dump ---- */
 
-static void dump_pids(struct crctl_group *g, struct task_struct *t,
+static void dump_pids(struct crctl_group *g, unsigned int idx,
 		      struct crctl_thread *out, u32 *pids)
 {
-	struct pid *pid = task_pid(t);
+	const struct pid *pid = g->pids[idx];
 	unsigned int level;
 
 	/* From the reader's namespace inwards; the reader sees the task, so it is an ancestor. */
@@ -69,7 +69,7 @@ int crctl_thread_dump(struct crctl_group *g, unsigned int idx, struct crctl_note
 	unsigned long flags;
 
 	BUILD_BUG_ON(MAX_PID_NS_LEVEL > CRCTL_MAX_PID_LEVELS);
-	dump_pids(g, t, &out, pids);
+	dump_pids(g, idx, &out, pids);
 	task_lock(t);
 	memcpy(out.comm, t->comm, sizeof(out.comm));
 	task_unlock(t);

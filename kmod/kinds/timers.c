@@ -55,7 +55,7 @@ static u32 thread_index(struct crctl_group *g, struct pid *pid)
 	unsigned int i;
 
 	for (i = 0; i < g->nr_threads; i++)
-		if (task_pid(g->threads[i]) == pid)
+		if (g->pids[i] == pid)
 			return i + 1;
 	return 0;
 }
@@ -76,6 +76,8 @@ static u64 timer_left(const struct k_itimer *kt)
 		return left;
 	if (!interval)
 		return hrtimer_active(t) ? 1 : 0;
+	if (left > 0)
+		return left;	/* the clock was set back since */
 	periods = div64_u64(-left, interval) + 1;
 	return left + periods * interval;
 }

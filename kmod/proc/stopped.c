@@ -149,6 +149,21 @@ static int ptrace_event_of(struct task_struct *t)
 	return event;
 }
 
+/* PTRACE_SYSCALL and its like: the call has not been made, and would not be after a restore. */
+static bool at_syscall_entry(struct task_struct *t)
+{
+	unsigned long flags;
+	bool entry = false;
+
+	if (!inside_syscall(t) || !crctl_lock_sighand(t, &flags))
+		return false;
+	if (t->ptrace && t->last_siginfo && t->last_siginfo->si_signo == SIGTRAP)
+		entry = (t->last_siginfo->si_code & 0x7f) == SIGTRAP &&
+			t->ptrace_message == PTRACE_EVENTMSG_SYSCALL_ENTRY;
+	unlock_task_sighand(t, &flags);
+	return entry;
+}
+
 static void refuse_thread(struct crctl_group *g, struct task_struct *t, struct crctl_notes *n)
 {
 	pid_t tid = task_pid_nr_ns(t, g->ns);
@@ -166,6 +181,12 @@ static void refuse_thread(struct crctl_group *g, struct task_struct *t, struct c
 			     task_pt_regs(t)->orig_ax);
 		return;
 	}
+	if (at_syscall_entry(t)) {
+		crctl_refuse(n, CRCTL_REFUSE_THREAD, tid, 0, task_pt_regs(t)->orig_ax,
+			     "stopped by its tracer before system call %ld",
+			     task_pt_regs(t)->orig_ax);
+		return;
+	}
 	event = ptrace_event_of(t);
 	switch (event) {
 	case PTRACE_EVENT_FORK:
@@ -174,6 +195,11 @@ static void refuse_thread(struct crctl_group *g, struct task_struct *t, struct c
 	case PTRACE_EVENT_VFORK_DONE:
 		crctl_refuse(n, CRCTL_REFUSE_THREAD, tid, 0, event,
 			     "stopped by its tracer in the middle of a fork or clone");
+		break;
+	case PTRACE_EVENT_EXEC:
+	case PTRACE_EVENT_SECCOMP:
+		crctl_refuse(n, CRCTL_REFUSE_THREAD, tid, 0, event,
+			     "stopped by its tracer in the middle of a system call");
 		break;
 	case PTRACE_EVENT_EXIT:
 		crctl_refuse(n, CRCTL_REFUSE_THREAD, tid, 0, event,
@@ -196,6 +222,28 @@ void crctl_group_refuse(struct crctl_group *g, struct crctl_notes *n)
 	if (READ_ONCE(g->leader->exit_state))
 		crctl_refuse(n, CRCTL_REFUSE_LEADER, task_pid_nr_ns(g->leader, g->ns), 0, 0,
 			     "the first thread has exited and other threads go on; such a process cannot be made again");
+}
+
+/*
+ * A thread that is killed now goes away under our eyes: its registers are on
+ * its stack, its ids in its struct pid, and both go before its task_struct.
+ */
+static int hold(struct crctl_group *g)
+{
+	unsigned int i;
+
+	g->pids = kvcalloc(g->nr_threads, sizeof(*g->pids), GFP_KERNEL_ACCOUNT);
+	if (!g->pids)
+		return -ENOMEM;
+	for (i = 0; i < g->nr_threads; i++) {
+		if (!try_get_task_stack(g->threads[i]))
+			return -ESRCH;
+		g->nr_stacks++;
+		g->pids[i] = get_task_pid(g->threads[i], PIDTYPE_PID);
+		if (!g->pids[i])
+			return -ESRCH;
+	}
+	return 0;
 }
 
 static int collect(struct crctl_group *g)
@@ -221,7 +269,7 @@ static int collect(struct crctl_group *g)
 		if (!g->switches[i])
 			return -EBUSY;
 	}
-	return 0;
+	return hold(g);
 }
 
 /**
@@ -279,8 +327,13 @@ void crctl_group_put(struct crctl_group *g)
 {
 	unsigned int i;
 
+	for (i = 0; g->pids && i < g->nr_threads; i++)
+		put_pid(g->pids[i]);
+	for (i = 0; i < g->nr_stacks; i++)
+		crctl_call(put_task_stack)(g->threads[i]);
 	for (i = 0; i < g->nr_threads; i++)
 		put_task_struct(g->threads[i]);
+	kvfree(g->pids);
 	kvfree(g->threads);
 	kvfree(g->switches);
 	if (g->mm)

@@ -22,7 +22,7 @@
 static struct linux_binfmt *elf_format;
 static bool registered;
 
-struct workqueue_struct *crctl_wq;
+struct workqueue_struct *crctl_wq, *crctl_fill_wq;
 
 static int enter(struct linux_binprm *bprm, struct crctl_restore *r)
 {
@@ -91,7 +91,8 @@ int crctl_restore_init(void)
 	if (ret)
 		return ret;
 	crctl_wq = alloc_workqueue("crctl", WQ_UNBOUND, 0);
-	if (!crctl_wq)
+	crctl_fill_wq = alloc_workqueue("crctl_fill", WQ_UNBOUND, 0);
+	if (!crctl_wq || !crctl_fill_wq)
 		return -ENOMEM;
 	/* at the tail: whatever else knows a file comes first */
 	register_binfmt(&crctl_format);
@@ -105,4 +106,6 @@ void crctl_restore_exit(void)
 		unregister_binfmt(&crctl_format);
 	if (crctl_wq)
 		destroy_workqueue(crctl_wq);
+	if (crctl_fill_wq)
+		destroy_workqueue(crctl_fill_wq);
 }

@@ -384,6 +384,7 @@ static struct crctl_restore *new_restore(struct file *image)
 	init_completion(&r->go);
 	r->image = get_file(image);
 	r->privileged = crctl_checkpoint_restore_capable();
+	r->host_privileged = capable(CAP_CHECKPOINT_RESTORE) || capable(CAP_SYS_ADMIN);
 	return r;
 }
 

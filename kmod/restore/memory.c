@@ -219,7 +219,7 @@ int crctl_memory_attributes(struct crctl_restore *r)
 	return 0;
 }
 
-/* The very last: from here on each new mapping is locked. */
+/* When nothing is mapped any more: from here on each new mapping is locked. */
 int crctl_memory_finish(struct crctl_restore *r)
 {
 	int flags = MCL_FUTURE;

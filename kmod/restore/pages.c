@@ -5,6 +5,7 @@
  * write protection of the mapping does not matter (relro, PROT_NONE). All CPUs
  * take part: faults and reads of one address space scale, under a shared lock.
  */
+#include <linux/magic.h>
 #include <linux/bvec.h>
 #include <linux/cpumask.h>
 #include <linux/fs.h>
@@ -212,13 +213,24 @@ static int fill_pass(struct fill *f, bool whole, unsigned int nr_helpers)
 	for (i = 0; i < nr_helpers; i++) {
 		helpers[i].f = f;
 		INIT_WORK(&helpers[i].work, help);
-		queue_work(crctl_wq, &helpers[i].work);
+		queue_work(crctl_fill_wq, &helpers[i].work);
 	}
 	run(f);
 	for (i = 0; i < nr_helpers; i++)
 		flush_work(&helpers[i].work);
 	kfree(helpers);
 	return f->error;
+}
+
+/*
+ * Does reading the file end, whatever its owner does? A file system that users
+ * mount (FUSE) may keep a reader waiting, and no signal reaches a helper.
+ */
+static bool answers(const struct file *file)
+{
+	const struct super_block *sb = file_inode(file)->i_sb;
+
+	return !(sb->s_type->fs_flags & FS_USERNS_MOUNT) || sb->s_magic == TMPFS_MAGIC;
 }
 
 int crctl_pages_fill(struct crctl_restore *r)
@@ -231,6 +243,7 @@ int crctl_pages_fill(struct crctl_restore *r)
 	};
 	unsigned int nr_helpers = 0;
 	struct piece p;
+	bool helpful = true;
 	u64 total = 0;
 	int ret;
 	u32 i;
@@ -240,8 +253,9 @@ int crctl_pages_fill(struct crctl_restore *r)
 	for (i = 0; i < f.nr_extents; i++) {
 		get_extent(&f, i, &p);
 		total += p.len;
+		helpful &= answers(p.file);
 	}
-	if (total >= PARALLEL_BYTES)
+	if (helpful && total >= PARALLEL_BYTES)
 		nr_helpers = min(num_online_cpus() - 1, MAX_HELPERS);
 	ret = fill_pass(&f, true, nr_helpers);
 	if (!ret)

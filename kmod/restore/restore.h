@@ -50,6 +50,7 @@ struct crctl_restore {
 	atomic_t pending;		/* threads that the leader waits for */
 	struct completion ready;	/* pending has reached 0 */
 	struct completion go;		/* the gate is open: put the last things right */
+	bool host_privileged;		/* the same, in the first user namespace */
 	bool privileged;		/* CAP_CHECKPOINT_RESTORE when it called execve() */
 	bool unreadable;		/* the image may be executed, but not read */
 	int error;			/* first failure, a negative errno */
@@ -59,7 +60,8 @@ struct crctl_restore {
 };
 
 /* Helpers of tasks that are being restored; they only ever wait for it to finish. */
-extern struct workqueue_struct *crctl_wq;
+/* the second is for work that waits for files */
+extern struct workqueue_struct *crctl_wq, *crctl_fill_wq;
 
 void crctl_restore_put(struct crctl_restore *r);
 

@@ -26,23 +26,29 @@ static void one_ready(struct crctl_restore *r)
 		complete_all(&r->ready);
 }
 
+static int scratch_map(struct crctl_restore *r)
+{
+	unsigned long addr = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS, 0);
+
+	if (IS_ERR_VALUE(addr))
+		return crctl_restore_fail(r, addr, "memory", 0, "no room for one page");
+	r->scratch = addr;
+	return 0;
+}
+
 /* Run @fn with a page of user memory for the arguments of system calls. */
 static int with_scratch(struct crctl_restore *r, u32 idx,
 			int (*fn)(struct crctl_restore *r, u32 idx))
 {
-	unsigned long addr;
 	int ret;
 
 	if (mutex_lock_killable(&r->lock))
 		return -EINTR;
-	addr = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, 0);
-	if (IS_ERR_VALUE(addr)) {
-		ret = crctl_restore_fail(r, addr, "memory", 0, "no room for one page");
-	} else {
-		r->scratch = addr;
+	ret = scratch_map(r);
+	if (!ret) {
 		ret = fn(r, idx);
-		vm_munmap(addr, PAGE_SIZE);
+		vm_munmap(r->scratch, PAGE_SIZE);
 	}
 	mutex_unlock(&r->lock);
 	return ret;
@@ -80,11 +86,6 @@ static int prepare(struct crctl_restore *r, u32 idx)
 	if (!ret)
 		ret = crctl_regs_restore(r, idx);
 	return ret;
-}
-
-static int arm_timers(struct crctl_restore *r, u32 idx)
-{
-	return idx ? 0 : crctl_timers_arm(r);
 }
 
 /* Nothing here may fail on an image that was accepted: the gate is open. */
@@ -161,6 +162,7 @@ static int mark_cloexec(struct crctl_restore *r)
 	for (i = 0; i < r->img.cloexec.extra_size / 4; i++) {
 		struct file *f;
 
+		cond_resched();
 		memcpy(&fd, r->img.cloexec.extra + 4 * i, 4);
 		/* set_close_on_exec() does not look whether there is such a descriptor */
 		f = fget_raw(fd);
@@ -231,13 +233,21 @@ static int lead(struct crctl_restore *r)
 	if (!ret)
 		ret = crctl_memory_attributes(r);
 	if (!ret)
-		ret = wait_at_gate(r);
+		ret = scratch_map(r);
 	if (ret)
 		return ret;
-	crctl_exit_signal_restore(r);
-	ret = with_scratch(r, 0, arm_timers);
+	/*
+	 * While we wait the limits of the program come back, which may forbid
+	 * what must not fail any more: the page for arming timers is there.
+	 */
+	ret = crctl_memory_finish(r);
 	if (!ret)
-		ret = crctl_memory_finish(r);
+		ret = wait_at_gate(r);
+	if (!ret) {
+		crctl_exit_signal_restore(r);
+		ret = crctl_timers_arm(r);
+	}
+	vm_munmap(r->scratch, PAGE_SIZE);
 	if (ret)
 		return ret;
 	resume(r, 0);
@@ -254,7 +264,13 @@ void crctl_thread_work(struct callback_head *work)
 	/* a task that dies runs its pending work too */
 	if (!(current->flags & PF_EXITING) && !fatal_signal_pending(current))
 		ret = t->idx ? follow(r, t->idx) : lead(r);
-	if (ret)
+	if (ret) {
 		send_sig(SIGKILL, current, 1);
+		/*
+		 * A group that is exiting already takes no signal, and whoever
+		 * waited at the gate has put this away. Not to user space.
+		 */
+		set_thread_flag(TIF_SIGPENDING);
+	}
 	crctl_restore_put(r);
 }

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import * as os from "node:os";
 
 import { native } from "../native.js";
-import { statusField } from "../proc/status.js";
+import { CAP, hasCapability } from "../proc/capabilities.js";
 
 export interface Finding {
   name: string;
@@ -15,10 +15,6 @@ export interface Finding {
   hint: string;
 }
 
-const CAP_SYS_PTRACE = 19n;
-const CAP_SYS_ADMIN = 21n;
-const CAP_CHECKPOINT_RESTORE = 40n;
-
 export function kernelReport(): Finding[] {
   return [
     kernel(),
@@ -28,9 +24,9 @@ export function kernelReport(): Finding[] {
     kcmp(),
     setTid(),
     children(),
-    capability("CAP_SYS_PTRACE", CAP_SYS_PTRACE, "dumping other users' tasks needs it"),
-    capability("CAP_SYS_ADMIN", CAP_SYS_ADMIN, "seccomp filters cannot be read without it"),
-    capability("CAP_CHECKPOINT_RESTORE", CAP_CHECKPOINT_RESTORE, "mapped files cannot be opened, and pids not chosen, without it"),
+    capability("CAP_SYS_PTRACE", CAP.SYS_PTRACE, "dumping other users' tasks needs it"),
+    capability("CAP_SYS_ADMIN", CAP.SYS_ADMIN, "seccomp filters cannot be read without it"),
+    capability("CAP_CHECKPOINT_RESTORE", CAP.CHECKPOINT_RESTORE, "mapped files cannot be opened, and pids not chosen, without it"),
     sysctl("kernel/yama/ptrace_scope", (value) => Number(value) < 3, "tasks cannot be stopped by ptrace(2) at all; it can only be changed by a reboot"),
     sysctl("kernel/ftrace_enabled", (value) => value === "1", "the entries in /proc/<pid> need it", true),
     sysctl("vm/memfd_noexec", (value) => Number(value) < 2, "a restore uses an unnamed file in place of a memfd"),
@@ -95,8 +91,7 @@ function children(): Finding {
 }
 
 function capability(name: string, bit: bigint, hint: string): Finding {
-  const mask = BigInt(`0x${statusField(read("/proc/self/status") ?? "", "CapEff") ?? "0"}`);
-  const ok = (mask & (1n << bit)) !== 0n;
+  const ok = hasCapability(bit);
   return { name, ok, needed: false, value: ok ? "held" : "not held", hint };
 }
 

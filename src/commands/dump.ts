@@ -4,7 +4,7 @@ import { dump } from "../dump/dump.js";
 import { NO_PROGRESS, type DumpOptions, type DumpResult } from "../dump/options.js";
 import { CrctlError } from "../errors.js";
 import { formatBytes, formatNs, plural } from "../ui/format.js";
-import { isTerminal, painter, print, printError, printJson } from "../ui/output.js";
+import { isTerminal, painter, print, printJson, printNote } from "../ui/output.js";
 import type { Command, Global } from "./types.js";
 
 interface Args {
@@ -71,7 +71,7 @@ const AFTERWARDS = { kill: "ended", run: "goes on", stop: "stopped" } as const;
 
 async function summary(result: DumpResult, args: Global): Promise<void> {
   const paint = await painter(1);
-  for (const warning of result.warnings) printError(`crctl: note: ${warning}`);
+  for (const warning of result.warnings) printNote(warning);
   const zombies = result.zombies === 0 ? "" : `, ${plural(result.zombies, "zombie")}`;
   print(
     `${paint("green", "dumped")} ${plural(result.tasks, "task")} (${plural(result.threads, "thread")}${zombies}), ` +

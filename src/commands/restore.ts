@@ -5,7 +5,7 @@ import { CrctlError } from "../errors.js";
 import type { RestoreOptions, RestoreResult } from "../restore/options.js";
 import { prepare, restore } from "../restore/restore.js";
 import { formatBytes, formatNs, plural } from "../ui/format.js";
-import { isTerminal, painter, print, printError, printJson } from "../ui/output.js";
+import { isTerminal, painter, print, printError, printJson, printNote } from "../ui/output.js";
 import type { Command, Global } from "./types.js";
 
 interface Args {
@@ -20,19 +20,10 @@ interface Args {
 export const command: Command<Args> = {
   command: "restore",
   describe: "bring a saved tree back",
+  repeatable: ["inherit-fd"],
 
   builder: (yargs) =>
     yargs
-      // --inherit-fd may be given again; optionsOf() refuses that of the others
-      .parserConfiguration({
-        "camel-case-expansion": false,
-        "duplicate-arguments-array": true,
-        "greedy-arrays": false,
-        "boolean-negation": false,
-        "dot-notation": false,
-        "parse-numbers": false,
-        "parse-positional-numbers": false,
-      })
       .option("dir", { alias: "D", type: "string", requiresArg: true, demandOption: true, describe: "directory of the image" })
       .option("detach", { alias: "d", type: "boolean", default: false, describe: "return when the tree runs" })
       .option("inherit-fd", {
@@ -69,9 +60,6 @@ export const command: Command<Args> = {
 };
 
 function optionsOf(args: Args): RestoreOptions {
-  for (const [name, value] of Object.entries(args)) {
-    if (Array.isArray(value) && name !== "inherit-fd" && name !== "_") throw usage(`--${name} is given more than once`);
-  }
   if (args.dir === "") throw usage("-D: the name of the directory is empty");
   return {
     dir: resolve(args.dir),
@@ -112,7 +100,7 @@ async function check(options: RestoreOptions, args: Global): Promise<void> {
     printJson({ ok: true, notes: built.notes, plan: jsonPlan(built) });
     return;
   }
-  for (const note of built.notes) printError(`crctl: note: ${note}`);
+  for (const note of built.notes) printNote(note);
   print(describePlan(built, args.verbose > 0).join("\n"));
   const paint = await painter(1);
   print(paint("green", "nothing stands in the way of this restore"));
@@ -120,7 +108,7 @@ async function check(options: RestoreOptions, args: Global): Promise<void> {
 
 async function summary(result: RestoreResult, args: Global, line: (text: string) => void): Promise<void> {
   const paint = await painter(result.detached ? 1 : 2);
-  for (const note of result.notes) printError(`crctl: note: ${note}`);
+  for (const note of result.notes) printNote(note);
   const zombies = result.zombies === 0 ? "" : `, ${plural(result.zombies, "zombie")}`;
   line(
     `${paint("green", "restored")} ${plural(result.tasks, "task")} (${plural(result.threads, "thread")}${zombies}), ` +

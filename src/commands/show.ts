@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 
+import { CrctlError } from "../errors.js";
 import { readCoreHead, readImage } from "../image/read.js";
 import { describeImage } from "../show/text.js";
 import { painter, print, printJson } from "../ui/output.js";
@@ -15,6 +16,7 @@ export const command: Command<Args> = {
   builder: (yargs) => yargs.positional("dir", { type: "string", demandOption: true, describe: "directory of the image" }),
 
   async handler(args) {
+    if (args.dir === "") throw new CrctlError("E_USAGE", "the name of the directory is empty", { hint: "see crctl show --help" });
     const image = readImage(resolve(args.dir));
     // the heads of all cores are read: that is the check
     const cores = new Map(

@@ -11,6 +11,8 @@ export interface Command<A> {
   /** as yargs has it: name and positional arguments */
   command: string;
   describe: string;
+  /** options that may be given more than once */
+  repeatable?: readonly string[];
   builder(yargs: Argv<Global>): Argv<A & Global>;
   /** Throws a CrctlError; the exit status is 0, or what process.exitCode was set to. */
   handler(args: A & Global): void | Promise<void>;

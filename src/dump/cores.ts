@@ -1,6 +1,6 @@
 /** Images of tasks: what /proc/<pid>/dump reads as. */
 
-import { closeSync, constants, openSync, readSync } from "node:fs";
+import { closeSync, constants, openSync, readSync, statfsSync } from "node:fs";
 
 import { CrctlError, ioError, isSystemError } from "../errors.js";
 import { CoreHead, PREFIX_SIZE, headSize } from "../image/elfcore.js";
@@ -136,13 +136,19 @@ const HEAD_BYTES = 64n << 10n;
  * they are frozen. VmSwap and RssAnon: proc(5), /proc/<pid>/status.
  */
 export function reserveCores(pids: readonly number[], writer: ImageWriter): void {
-  const texts = native().readTexts(pids.map((pid) => `/proc/${pid}/status`));
-  pids.forEach((pid, i) => {
-    const status = texts[i];
-    if (typeof status !== "string") return; // it has ended
-    const kib = (statusNumber(status, "RssAnon") ?? 0) + (statusNumber(status, "VmSwap") ?? 0);
-    if (kib > 0) writer.reserve(coreName(pid), HEAD_BYTES + BigInt(kib) * 1024n);
-  });
+  const sizes = new Map<number, bigint>();
+  native()
+    .readTexts(pids.map((pid) => `/proc/${pid}/status`))
+    .forEach((status, i) => {
+      if (typeof status !== "string") return; // it has ended
+      const kib = (statusNumber(status, "RssAnon") ?? 0) + (statusNumber(status, "VmSwap") ?? 0);
+      if (kib > 0) sizes.set(pids[i] ?? 0, HEAD_BYTES + BigInt(kib) * 1024n);
+    });
+  // Pages of zeroes are resident, and not in an image: too much is asked for, and where room is short that would matter.
+  const { bavail, bsize } = statfsSync(writer.dir, { bigint: true });
+  const all = [...sizes.values()].reduce((sum, size) => sum + size, 0n);
+  if (all > (bavail * bsize) / 2n) return;
+  for (const [pid, size] of sizes) writer.reserve(coreName(pid), size);
 }
 
 /** Opens the dumps of all live tasks. */

@@ -4,12 +4,14 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import * as os from "node:os";
 
+import { CrctlError, isSystemError } from "../errors.js";
 import { coreName, FILES, MEMORY, TASKS } from "../image/names.js";
 import { IMAGE_VERSION, type Descriptor, type Inventory, type OpenFile, type Sched, type Task } from "../image/schema.js";
 import { ImageWriter } from "../image/write.js";
 import { dumpDescription } from "../kinds/dump.js";
 import { MemoryTable } from "../kinds/memory.js";
 import { native } from "../native.js";
+import { isDead, parseStat } from "../proc/stat.js";
 import { VERSION } from "../version.js";
 import { Contents } from "./contents.js";
 import { Context } from "./context.js";
@@ -23,7 +25,7 @@ import { Problems } from "./problems.js";
 import { rehearse } from "./rehearse.js";
 import { readSeccomp } from "./seccomp.js";
 import { checkSessions } from "./session.js";
-import { collectTasks, schedulingOf, threadsOf, zombieTask, type TaskState } from "./tasks.js";
+import { collectTasks, died, schedulingOf, threadsOf, zombieTask, type TaskState } from "./tasks.js";
 
 /** Where the time goes: what a person sees with -v. */
 class Stopwatch {
@@ -80,6 +82,7 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
     watch.lap("reserve");
     tree = FrozenTree.freeze(options.pid, options.freezeTimeoutMs);
     watch.lap("freeze");
+    writer.keepReserved(new Set(tree.live.map(({ pid }) => coreName(pid))));
     const collected = collect(tree, options, { outsiders, problems, watch });
     let bytes: bigint;
     try {
@@ -100,7 +103,10 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
     writer.finish({ ...inventoryOf(collected, options, id), stats });
     watch.lap("sync");
     if (options.after === "stop") tree.stop();
-    if (options.after === "kill") tree.kill(KILL_TIMEOUT_MS);
+    if (options.after === "kill") {
+      const left = tree.kill(KILL_TIMEOUT_MS).filter((pid) => pid !== options.pid);
+      if (left.length > 0) problems.warn(`ended, but not waited for by their parents yet: ${left.join(", ")}; a restore needs these ids`);
+    }
     progress.stop();
     watch.lap("end");
     return {
@@ -118,11 +124,26 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
       warnings: problems.warnings,
     };
   } catch (error) {
+    const cause = explain(error, tree);
     tree?.thaw();
     progress.stop();
     writer.abandon();
-    throw error;
+    throw cause;
   }
+}
+
+/** A frozen task that is killed is the cause of whatever went wrong then. */
+function explain(error: unknown, tree: FrozenTree | undefined): unknown {
+  if (error instanceof CrctlError && error.code === "E_INTERRUPTED") return error;
+  const live = tree?.live ?? [];
+  const stats = native().readTexts(live.map(({ pid }) => `/proc/${pid}/stat`));
+  const gone = live.find((_, i) => {
+    const stat = stats[i];
+    return typeof stat !== "string" || isDead(parseStat(stat));
+  });
+  if (gone !== undefined && gone.threads.length <= 1) return died(gone.pid, error);
+  if (!isSystemError(error)) return error;
+  return new CrctlError("E_KERNEL", `the tree could not be read: ${error.message}`, { cause: error });
 }
 
 interface Tools {
@@ -157,6 +178,7 @@ function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, 
     const context = new Context(found, options.pid, { problems, contents, memory, outsiders });
     const files = found.map((file) => dumpDescription(file, context)).filter((file) => file !== undefined);
     outsiders.checkMemory(memory.files, problems);
+    outsiders.checkDeleted(memory.files, files, problems);
     watch.lap("descriptors");
     const scheduling = schedulingOf(live);
     const rlimits = new Map(live.map(({ frozen }) => [frozen.pid, native().rlimits(frozen.pid)]));

@@ -1,11 +1,11 @@
 /**
- * Who outside of the tree holds an end of a pipe, or shares memory with it. Most of it is found out before the tree is
+ * Who outside of the tree holds an end of a pipe, or shares memory or a file without a name with it. Most of it is found out before the tree is
  * frozen.
  */
 
-import type { MappedFile } from "../image/schema.js";
+import type { FileIdentity, MappedFile, OpenFile } from "../image/schema.js";
 import { isPipeLink } from "../kinds/pipe.js";
-import { native } from "../native.js";
+import { native, type SharedMapping } from "../native.js";
 import { parseStat } from "../proc/stat.js";
 import type { Problems } from "./problems.js";
 
@@ -15,7 +15,7 @@ export class Outsiders {
   private readonly pipes = new Map<string, number[]>();
   private readonly fifos = new Map<string, boolean>();
   /** device and inode as in /proc/<pid>/maps: pids */
-  private readonly memory = new Map<string, number[]>();
+  private readonly memory = new Map<string, SharedMapping[]>();
   private tree: ReadonlySet<number> = new Set();
   /** those that are not in the tree; undefined until they matter */
   private others: number[] | undefined;
@@ -30,31 +30,54 @@ export class Outsiders {
     // most trees share no such memory, and most systems have many tasks
     const tree = native().sharedMemory(native().listTree(root).map((task) => task.pid));
     if (tree.length === 0) return;
-    for (const { pid, key } of native().sharedMemory(pids)) {
-      const known = this.memory.get(key);
-      if (known === undefined) this.memory.set(key, [pid]);
-      else known.push(pid);
+    for (const mapping of native().sharedMemory(pids)) {
+      const known = this.memory.get(mapping.key);
+      if (known === undefined) this.memory.set(mapping.key, [mapping]);
+      else known.push(mapping);
     }
   }
 
   /** Memory that is shared with somebody else would be two different memories after a restore. */
   checkMemory(files: readonly MappedFile[], problems: Problems): void {
     for (const { kind, identity, kernelDev, kernelIno } of files) {
-      if (kind !== "shmem" && kind !== "memfd") continue;
+      if (kind !== "shmem" && kind !== "memfd" && kind !== "ghost") continue;
       const key = `${hex(kernelDev >> 32n)}:${hex(kernelDev & 0xffffffffn)} ${kernelIno}`;
-      const candidates = this.memory.get(key)?.filter((pid) => !this.tree.has(pid)) ?? [];
+      const sharers = this.memory.get(key) ?? [];
+      // a deleted file that all only read, like a library's table after an upgrade, may as well be two
+      if (kind === "ghost" && !sharers.some(({ writable }) => writable)) continue;
+      const candidates = sharers.map(({ pid }) => pid).filter((pid) => !this.tree.has(pid));
       // what the first look met may have ended since, a task of the tree too
       const other = candidates.length === 0 ? undefined : native().sharedMemory(candidates).find((shared) => shared.key === key)?.pid;
       if (other === undefined) continue;
-      const [text] = native().readTexts([`/proc/${other}/stat`]);
-      const comm = typeof text === "string" ? ` (${parseStat(text).comm})` : "";
       problems.add({
         code: "E_EXTERNAL",
         object: "shared memory",
         path: identity.path,
-        why: `it is shared with task ${other}${comm}, which is not in the tree`,
+        why: `it is shared with ${nameOf(other)}, which is not in the tree`,
         hint: "dump a tree that has all tasks that share it",
       });
+    }
+  }
+
+  /** Files without a name that somebody else has open come back as files of the tree's own. */
+  checkDeleted(memory: readonly MappedFile[], files: readonly OpenFile[], problems: Problems): void {
+    const wanted = new Map<string, { path: string; memfd: boolean }>();
+    const want = ({ dev, ino, path }: FileIdentity, memfd: boolean): void => void wanted.set(`${dev}:${ino}`, { path, memfd });
+    for (const { kind, identity } of memory) if (kind === "memfd" || kind === "ghost") want(identity, kind === "memfd");
+    for (const file of files) if (file.kind === "regular" && file.identity.deleted) want(file.identity, false);
+    if (wanted.size === 0) return;
+    for (const { pid, dev, ino } of native().deletedHolders((this.others ??= this.look()))) {
+      const key = `${dev}:${ino}`;
+      const found = wanted.get(key);
+      if (found === undefined) continue;
+      wanted.delete(key);
+      const { path, memfd } = found;
+      const why = `${nameOf(pid)}, which is not in the tree, has it open too`;
+      if (memfd) {
+        problems.add({ code: "E_EXTERNAL", object: "memfd", path, why, hint: "dump a tree that has all tasks that share it" });
+      } else {
+        problems.warn(`${path}: ${why}; the restored tree gets a file of its own with the same contents`);
+      }
     }
   }
 
@@ -95,6 +118,11 @@ export class Outsiders {
       else known.push(pid);
     }
   }
+}
+
+function nameOf(pid: number): string {
+  const [text] = native().readTexts([`/proc/${pid}/stat`]);
+  return `task ${pid}${typeof text === "string" ? ` (${parseStat(text).comm})` : ""}`;
 }
 
 /** As %02x of printf(3). */

@@ -4,6 +4,7 @@ import { closeSync, constants, existsSync, openSync } from "node:fs";
 
 import { CrctlError, isSystemError } from "../errors.js";
 import { native } from "../native.js";
+import { mayCheckpoint } from "../proc/capabilities.js";
 import { isDead, isKernelThread, parseStat, type ProcStat } from "../proc/stat.js";
 import { statusNumber } from "../proc/status.js";
 
@@ -71,6 +72,11 @@ export function checkModule(): void {
 
 /** Opening tells whether we may: a task that runs gives EBUSY only to those who could dump it. */
 export function checkPermission(pid: number, comm: string): void {
+  if (!mayCheckpoint()) {
+    throw new CrctlError("E_PERMISSION", "following /proc/<pid>/mfd/ needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN", {
+      hint: "run crctl dump as root",
+    });
+  }
   try {
     closeSync(openSync(`/proc/${pid}/dump`, constants.O_RDONLY));
   } catch (error) {

@@ -159,13 +159,7 @@ export class CoreHead {
     };
   }
 
-  /** The program headers (Elf64_Phdr) of all page segments, for those who must not make an object of each. */
-  loads(): DataView {
-    const at = EHDR_SIZE + SHDR_SIZE + PHDR_SIZE;
-    return new DataView(this.view.buffer, this.view.byteOffset + at, this.loadCount * PHDR_SIZE);
-  }
-
-  /** The program headers of all page segments as they are in the file. */
+  /** The program headers (Elf64_Phdr) of all page segments as they are in the file. */
   loadHeaders(): DataView {
     const at = EHDR_SIZE + SHDR_SIZE + PHDR_SIZE;
     return new DataView(this.view.buffer, this.view.byteOffset + at, this.loadCount * PHDR_SIZE);

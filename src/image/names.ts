@@ -5,6 +5,9 @@ export const TASKS = "tasks.msgpack";
 export const FILES = "files.msgpack";
 export const MEMORY = "memory.msgpack";
 
+/** How directories begin in which a dump that overwrites an image keeps it until the new one is complete. */
+export const ASIDE = ".crctl-old-";
+
 export function coreName(pid: number): string {
   return `core-${pid}.elf`;
 }

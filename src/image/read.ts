@@ -6,7 +6,7 @@ import { CrctlError, ioError, isSystemError } from "../errors.js";
 import { ShapeError, type Check } from "./check.js";
 import { CoreHead, PREFIX_SIZE, headSize } from "./elfcore.js";
 import { unpack } from "./msgpack.js";
-import { FILES, INVENTORY, MEMORY, TASKS, isImageFile } from "./names.js";
+import { ASIDE, FILES, INVENTORY, MEMORY, TASKS, isImageFile } from "./names.js";
 import { IMAGE_VERSION, type Inventory, type MappedFile, type OpenFile, type Task } from "./schema.js";
 import * as validate from "./validate.js";
 import { SEAL_LENGTH, sealOf, sha256 } from "./seal.js";
@@ -61,7 +61,7 @@ function readInventory(dir: string): Inventory {
     bytes = readAll(path);
   } catch (error) {
     if (isSystemError(error) && error.code === "ENOENT") throw noInventory(dir);
-    throw ioError(`cannot read ${path}`, path, error);
+    throw error instanceof CrctlError ? error : ioError(`cannot read ${path}`, path, error);
   }
   const seal = Buffer.from(bytes.subarray(-SEAL_LENGTH)).toString("latin1");
   let value: unknown;
@@ -110,6 +110,12 @@ function noInventory(dir: string): CrctlError {
   } catch (error) {
     return ioError(`cannot read ${dir}`, dir, error);
   }
+  if (names.some((name) => name.startsWith(ASIDE))) {
+    return new CrctlError("E_IMAGE_INCOMPLETE", `${dir} holds a complete image that an interrupted dump --force had put aside`, {
+      path: dir,
+      hint: `move what is in ${dir}/${ASIDE}* back to ${dir}; a dump to ${dir} does that too`,
+    });
+  }
   if (names.some((name) => isImageFile(name))) {
     return new CrctlError("E_IMAGE_INCOMPLETE", `${dir} holds an unfinished dump (it has no ${INVENTORY})`, { path: dir });
   }
@@ -135,7 +141,7 @@ function readMetadata<T>(dir: string, name: string, inventory: Inventory, check:
   try {
     bytes = readAll(path);
   } catch (error) {
-    throw ioError(`cannot read ${path}`, path, error);
+    throw error instanceof CrctlError ? error : ioError(`cannot read ${path}`, path, error);
   }
   if (sha256(bytes) !== entry.sha256) throw damaged(path, "its checksum is wrong");
   let value: unknown;
@@ -153,7 +159,7 @@ function openRegular(path: string): number {
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   } catch (error) {
-    if (isSystemError(error) && error.code === "ENOENT") throw damaged(path, "it is missing");
+    if (isSystemError(error) && error.code === "ENOENT") throw path.endsWith(`/${INVENTORY}`) ? error : damaged(path, "it is missing");
     if (isSystemError(error) && error.code === "ELOOP") throw damaged(path, "it is no regular file");
     throw ioError(`cannot read ${path}`, path, error);
   }
@@ -163,7 +169,7 @@ function openRegular(path: string): number {
 }
 
 function readAll(path: string): Uint8Array {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const fd = openRegular(path);
   try {
     return readFileSync(fd);
   } finally {

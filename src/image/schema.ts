@@ -8,7 +8,7 @@
  *   memory.msgpack      {@link MappedFile}[], what shared and file mappings lead to
  *   core-<pid>.elf      one for each live task: what /proc/<pid>/dump read as
  *                       (see kmod/crctl_image.h)
- *   data-<n>.img        contents of shared memory, deleted files, pipes; sparse
+ *   data-<n>.img        contents of shared memory, memfds and deleted files; sparse
  *
  * msgpack maps with string keys (useRecords: false), 64-bit integers as bigint
  * where a field says bigint. Readers ignore keys that they do not know, except

@@ -23,7 +23,7 @@ import {
 import { CrctlError, ioError, isSystemError } from "../errors.js";
 import { native } from "../native.js";
 import { pack } from "./msgpack.js";
-import { INVENTORY, isImageFile } from "./names.js";
+import { ASIDE, INVENTORY, isImageFile } from "./names.js";
 import type { Inventory } from "./schema.js";
 import { SEAL_LENGTH, seal, sha256 } from "./seal.js";
 
@@ -45,7 +45,7 @@ export class ImageWriter {
   readonly dir: string;
   /** true: we made the directory, and take it away again on failure */
   private readonly made: boolean;
-  private readonly aside: Aside | undefined;
+  private aside: Aside | undefined;
   private readonly files: Written[] = [];
   /** made ahead of time, and not asked for yet */
   private readonly reserved = new Map<string, number>();
@@ -90,6 +90,11 @@ export class ImageWriter {
     } catch (error) {
       throw ioError("cannot write to the image", `${this.dir}/${name}`, error);
     }
+  }
+
+  /** Gives back what was reserved for others than these. */
+  keepReserved(names: ReadonlySet<string>): void {
+    this.dropReserved((name) => !names.has(name));
   }
 
   /** A new file of the image; it stays open until the image is complete. Where it was reserved, end() must tell its size. */
@@ -171,35 +176,30 @@ export class ImageWriter {
       throw ioError("cannot complete the image", this.dir, error);
     }
     this.close();
-    if (this.aside !== undefined) rmSync(this.aside.path, { recursive: true, force: true });
+    const { aside } = this;
+    this.aside = undefined;
+    // the next dump tries again to remove it
+    if (aside !== undefined) attempt(() => rmSync(aside.path, { recursive: true, force: true }));
   }
 
-  /** What was made for tasks that have ended meanwhile. */
-  private dropReserved(): void {
+  private dropReserved(wanted: (name: string) => boolean = () => true): void {
     for (const [name, fd] of this.reserved) {
+      if (!wanted(name)) continue;
       closeSync(fd);
       rmSync(`${this.dir}/${name}`, { force: true });
+      this.reserved.delete(name);
     }
-    this.reserved.clear();
   }
 
-  /** After a failure: nothing of ours stays, and what was there is back. */
+  /** After a failure: nothing of ours stays, and what was there is back. Each step is tried, whatever becomes of the others. */
   abandon(): void {
     const files = this.files.slice();
-    this.close();
-    this.dropReserved();
+    attempt(() => this.close());
+    attempt(() => this.dropReserved());
     // the inventory first: without it the rest is no image
-    for (const file of files.reverse()) rmSync(`${this.dir}/${file.name}`, { force: true });
-    if (this.aside !== undefined) {
-      const { path, names } = this.aside;
-      for (const name of names.slice().reverse()) renameSync(`${path}/${name}`, `${this.dir}/${name}`);
-    }
-    try {
-      if (this.aside !== undefined) rmdirSync(this.aside.path);
-      if (this.made) rmdirSync(this.dir);
-    } catch {
-      // somebody else put something there: theirs
-    }
+    for (const file of files.reverse()) attempt(() => rmSync(`${this.dir}/${file.name}`, { force: true }));
+    if (this.aside !== undefined) putBack(this.dir, this.aside);
+    if (this.made) attempt(() => rmdirSync(this.dir)); // somebody else may have put something there: theirs
   }
 
   private close(): void {
@@ -213,6 +213,7 @@ function prepare(dir: string, force: boolean): Aside | undefined {
     if (!statSync(dir).isDirectory()) {
       throw new CrctlError("E_DIR", `not a directory: ${dir}`, { path: dir, hint: "choose a directory for the image" });
     }
+    recover(dir);
     const names = readdirSync(dir);
     const ours = names.filter((name) => isImageFile(name));
     if (!names.includes(INVENTORY)) {
@@ -225,13 +226,47 @@ function prepare(dir: string, force: boolean): Aside | undefined {
         hint: "choose another directory, or overwrite the image with --force",
       });
     }
-    const aside = { path: `${dir}/.crctl-old-${randomBytes(6).toString("hex")}`, names: inventoryFirst(ours) };
+    const aside = { path: `${dir}/${ASIDE}${randomBytes(6).toString("hex")}`, names: inventoryFirst(ours) };
     mkdirSync(aside.path, { mode: 0o700 });
-    // without its inventory the directory is no image; with it, it is a whole one
-    for (const name of aside.names) renameSync(`${dir}/${name}`, `${aside.path}/${name}`);
+    try {
+      // without its inventory the directory is no image; with it, it is a whole one
+      for (const name of aside.names) renameSync(`${dir}/${name}`, `${aside.path}/${name}`);
+    } catch (error) {
+      putBack(dir, aside);
+      throw error;
+    }
     return aside;
   } catch (error) {
     throw dirError(dir, error);
+  }
+}
+
+/** What a crctl that was killed had put aside: back if its own image was not complete, else no longer wanted. */
+function recover(dir: string): void {
+  const names = readdirSync(dir);
+  for (const name of names.filter((candidate) => candidate.startsWith(ASIDE))) {
+    const path = `${dir}/${name}`;
+    if (names.includes(INVENTORY)) {
+      rmSync(path, { recursive: true, force: true });
+      continue;
+    }
+    // in the place of what there is of the new one; files that the old inventory does not name do not matter
+    putBack(dir, { path, names: inventoryFirst(readdirSync(path)) });
+  }
+}
+
+/** The inventory last. */
+function putBack(dir: string, { path, names }: Aside): void {
+  for (const name of names.slice().reverse()) attempt(() => renameSync(`${path}/${name}`, `${dir}/${name}`));
+  attempt(() => rmdirSync(path));
+}
+
+/** While putting things right one failure must not keep the rest from being done. */
+function attempt(step: () => void): void {
+  try {
+    step();
+  } catch {
+    // the error that led here is the one to tell
   }
 }
 

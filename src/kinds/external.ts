@@ -56,7 +56,7 @@ export const externalRestore: RestoreHalf<ExternalFile> = (files, context) => {
       // A program that set it itself counts on it, though its caller shares the description. Last: a restore that fails
       // shall leave the caller's own as it was.
       const flags = (given.flags & ~O_NONBLOCK) | (file.flags & O_NONBLOCK);
-      if (flags !== given.flags) context.finish({ type: OP.SETFL, slot, flags, subject });
+      if (flags !== given.flags) context.last({ type: OP.SETFL, slot, flags, subject });
     }
     context.place(file, slot);
   }

@@ -108,7 +108,7 @@ class PlanBuilder {
         create: objects.createOps,
         fork: tree.fork,
         settle: tree.settle,
-        finish: [...objects.finishOps, ...this.finishOps()],
+        finish: [...objects.finishOps, ...this.finishOps(), ...objects.lastOps],
         pids: [...this.wantedPids(tree).keys()],
       },
     };

@@ -14,6 +14,8 @@ export interface RestoreContext {
   scratch(slot: number): void;
   /** Something to do when the whole tree is loaded, before it runs. */
   finish(op: Op): void;
+  /** Something that changes what is the caller's: when all else has succeeded. */
+  last(op: Op): void;
   /** The description is what `slot` leads to. */
   place(file: OpenFile, slot: number): void;
   /** Tells in messages which descriptor an operation is for. */

@@ -1,5 +1,6 @@
 /** The plan for people and for programs: what `crctl restore --check` prints. */
 
+import { printable } from "../errors.js";
 import type { BuiltPlan } from "./build.js";
 import { OP, PROC_KIND, STAGE, type Op, type PlannedProcess } from "./plan.js";
 
@@ -61,7 +62,7 @@ export function describePlan(built: BuiltPlan, verbose: boolean): string[] {
     const parent = plan.processes[process.parent];
     const fds = (process.stages[STAGE.FINAL] ?? []).filter((op) => op.type === OP.DUP).length;
     lines.push(
-      `${KIND_NAMES[process.kind]} ${process.pid} (${process.comm}), child of ${parent === undefined ? "crctl" : parent.pid}` +
+      `${KIND_NAMES[process.kind]} ${process.pid} (${printable(process.comm)}), child of ${parent === undefined ? "crctl" : parent.pid}` +
         (process.kind === PROC_KIND.LIVE ? `, ${fds} descriptors` : ""),
     );
     for (const ops of process.stages) show(ops, "    ");

@@ -117,6 +117,7 @@ class Run {
       switch (word) {
         case "running":
           if (this.built.plan.detach) this.reap(undefined);
+          else native().passSignals(this.built.plan.processes[this.built.plan.root]?.pid ?? 0, this.built.sharesGroup);
           return { wait: () => this.wait() };
         case "again":
           this.reap(undefined);
@@ -138,7 +139,6 @@ class Run {
   }
 
   private wait(): RootExit {
-    native().passSignals(this.built.plan.processes[this.built.plan.root]?.pid ?? 0, this.built.sharesGroup);
     for (;;) {
       const line = this.nextLine(false);
       if (line === undefined) {

@@ -5,7 +5,7 @@ import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import type { CoreHead } from "../image/elfcore.js";
 import type { Problem } from "../errors.js";
 import { native } from "../native.js";
-import { statusField } from "../proc/status.js";
+import { mayCheckpoint } from "../proc/capabilities.js";
 
 const AT_SYSINFO_EHDR = 33n;
 
@@ -24,10 +24,6 @@ const XFEATURES: Readonly<Record<number, string>> = {
   18: "AMX tiles",
 };
 
-/** clone3(2) with set_tid asks for one of them. */
-const CAP_SYS_ADMIN = 21n;
-const CAP_CHECKPOINT_RESTORE = 40n;
-
 export function checkModule(problems: Problem[]): void {
   try {
     statSync("/proc/self/dump");
@@ -42,8 +38,7 @@ export function checkModule(problems: Problem[]): void {
 }
 
 export function checkRights(problems: Problem[]): void {
-  const capabilities = BigInt(`0x${statusField(readFileSync("/proc/self/status", "latin1"), "CapEff") ?? "0"}`);
-  if ((capabilities & ((1n << CAP_SYS_ADMIN) | (1n << CAP_CHECKPOINT_RESTORE))) !== 0n) return;
+  if (mayCheckpoint()) return;
   problems.push({
     code: "E_PERMISSION",
     object: "old process ids",

@@ -15,6 +15,7 @@ const F_GETFL = 3;
 export class ObjectPlanner implements RestoreContext {
   readonly createOps: Op[] = [];
   readonly finishOps: Op[] = [];
+  readonly lastOps: Op[] = [];
   readonly problems: Problem[] = [];
   readonly notes: string[] = [];
   readonly mapped: MappedSlots;
@@ -68,6 +69,10 @@ export class ObjectPlanner implements RestoreContext {
 
   finish(op: Op): void {
     this.finishOps.push(op);
+  }
+
+  last(op: Op): void {
+    this.lastOps.push(op);
   }
 
   place(file: OpenFile, slot: number): void {

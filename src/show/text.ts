@@ -17,7 +17,9 @@ type Cores = ReadonlyMap<string, CoreHead>;
 
 export function describeImage(image: Image, cores: Cores, options: Options): string[] {
   const { inventory } = image;
-  const created = new Date(Number(inventory.createdUnixNs / 1_000_000n)).toISOString();
+  const date = new Date(Number(inventory.createdUnixNs / 1_000_000n));
+  // a number that is no date that JavaScript knows
+  const created = Number.isNaN(date.getTime()) ? "at an unknown time" : date.toISOString();
   const { tasks, threads, bytes, frozenNs } = inventory.stats;
   return [
     `${options.paint("bold", `image ${inventory.id}`)}, made ${created} on ${printable(inventory.hostname)}, ${printable(inventory.kernel.release)}`,

@@ -2,7 +2,7 @@
 
 import { fstatSync, writeSync } from "node:fs";
 
-import { CrctlError, formatError } from "../errors.js";
+import { CrctlError, formatError, printable } from "../errors.js";
 
 export type Style = "red" | "yellow" | "green" | "cyan" | "bold" | "dim";
 export type Paint = (style: Style, text: string) => string;
@@ -35,6 +35,11 @@ export function print(text: string): void {
 
 export function printError(text: string): void {
   write(2, text);
+}
+
+/** What a person should know of a command that succeeds. It may hold names from outside. */
+export function printNote(text: string): void {
+  printError(`crctl: note: ${printable(text)}`);
 }
 
 function write(fd: number, text: string): void {

@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { chmodSync, existsSync, openSync, closeSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import path from "node:path";
-import { run } from "./lib/crctl.js";
+import { describeOutcome, run } from "./lib/crctl.js";
 import { PROGRAMS, REPO, newDirectory } from "./lib/paths.js";
 import { stateOf } from "./lib/procfs.js";
 import { Program } from "./lib/program.js";
@@ -41,6 +41,11 @@ async function sumOf(command: string): Promise<string> {
 }
 
 describe("/proc/<pid>/dump", () => {
+  it("is opened and read while its process is killed", async () => {
+    const outcome = await run(path.join(PROGRAMS, "killed"), ["20", "300"]);
+    expect(outcome.status, describeOutcome(outcome)).to.equal(0);
+  });
+
   it("is there for every process, readable by its owner alone", () => {
     for (const pid of ["self", "1", String(process.pid)]) {
       expect(statSync(`/proc/${pid}/dump`).mode & 0o777).to.equal(0o400);

@@ -221,6 +221,38 @@ describe("what lies outside of the tree", () => {
     expect(readFileSync(path.join(directory, "out"), "utf8")).to.equal("got three\n");
   });
 
+  /** A process that has made something with a task outside of the tree, by a Python expression; then it waits. */
+  async function sharer(what: string): Promise<number> {
+    const directory = newDirectory();
+    const script = [
+      "import mmap, os, time",
+      `shared = ${what}`,
+      "if os.fork() == 0:",
+      "    os.setsid()",
+      '    open("pid.new", "w").write(str(os.getpid())); os.rename("pid.new", "pid")',
+      "time.sleep(1000)",
+    ].join("\n");
+    const parent = spawn("python3", ["-c", script], { detached: true, stdio: "ignore", cwd: directory });
+    remember(parent.pid ?? 0);
+    await until("the child", () => existsSync(path.join(directory, "pid")));
+    return Number(readFileSync(path.join(directory, "pid"), "utf8"));
+  }
+
+  const SHARED: Readonly<Record<string, string>> = {
+    "anonymous memory": "mmap.mmap(-1, 8192)",
+    "a memfd": 'os.memfd_create("shared")',
+    "a deleted file": '(f := open("gone", "wb+"), f.truncate(8192), mmap.mmap(f.fileno(), 8192), os.unlink("gone"))',
+  };
+  for (const [name, expression] of Object.entries(SHARED)) {
+    it(`${name} shared with somebody else is refused`, async () => {
+      const pid = await sharer(expression);
+      remember(pid);
+      const error = await mustFail("E_EXTERNAL", 4, ["dump", "-t", String(pid), "-D", path.join(newDirectory(), "image")]);
+      expect(JSON.stringify(error)).to.match(/task \d+ \(python3\), which is not in the tree/);
+      expect(stateOf(pid)).to.equal("S");
+    });
+  }
+
   it("a job of a shell needs --shell-job", async () => {
     const directory = newDirectory();
     const image = path.join(directory, "image");

@@ -32,6 +32,7 @@ const TOGETHER: readonly (readonly [string, RegExp])[] = [
   ["deleted-cwd", /directory/],
   ["proc-file", /shows a process/],
   ["proc-cwd", /working directory.*shows a process/],
+  ["sysv-shm", /System V/],
   ["hugetlb", /huge/i],
   ["ldt", /LDT|descriptor table/i],
   ["pkey", /protection key|pkey/i],

@@ -22,6 +22,7 @@ describeRows("settings", [
   // Half of them and the other half: a setting of the first half must not appear in the second.
   { program: "task_settings", args: SETTINGS.filter((_, i) => i % 2 === 0) },
   { program: "task_settings", args: SETTINGS.filter((_, i) => i % 2 === 1) },
+  { program: "limits_low" },
   { program: "pdeathsig" },
   { program: "cwd_root" },
   { program: "cwd_root", args: ["chroot"] },

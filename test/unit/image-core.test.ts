@@ -66,7 +66,7 @@ describe("image: heads of cores", () => {
   it("reads page segments", () => {
     expect(head.loadCount).to.equal(2);
     expect(head.load(1)).to.deep.equal({ vaddr: 0x7ffff7f00000n, size: 0x3000n, offset: 0x2000n });
-    expect(head.loads().getBigUint64(56 + 16, true)).to.equal(0x7ffff7f00000n);
+    expect(head.loadHeaders().getBigUint64(56 + 16, true)).to.equal(0x7ffff7f00000n);
   });
 
   it("reads records with their names and arrays", () => {

@@ -126,7 +126,7 @@ describe("image: directories", () => {
     make();
     const before = readFileSync(file("inventory.msgpack"));
     const third = ImageWriter.open(dir, { force: true });
-    expect(codeOf(() => readImage(dir))).to.equal("E_NO_IMAGE");
+    expect(codeOf(() => readImage(dir))).to.equal("E_IMAGE_INCOMPLETE");
     third.create("core-100.elf");
     third.abandon();
     expect(readFileSync(file("inventory.msgpack")).equals(before)).to.equal(true);

@@ -1,0 +1,19 @@
+/** Effective capabilities of this process, capabilities(7): CapEff of /proc/self/status. */
+
+import { readFileSync } from "node:fs";
+
+import { statusField } from "./status.js";
+
+export const CAP = { SYS_PTRACE: 19n, SYS_ADMIN: 21n, CHECKPOINT_RESTORE: 40n } as const;
+
+let own: bigint | undefined;
+
+export function hasCapability(capability: bigint): boolean {
+  own ??= BigInt(`0x${statusField(readFileSync("/proc/self/status", "latin1"), "CapEff") ?? "0"}`);
+  return (own & (1n << capability)) !== 0n;
+}
+
+/** What the kernel asks of those who follow links to mapped files, or choose the id of a new process. */
+export function mayCheckpoint(): boolean {
+  return hasCapability(CAP.CHECKPOINT_RESTORE) || hasCapability(CAP.SYS_ADMIN);
+}
