@@ -32,10 +32,10 @@ ifneq ($(wildcard $(node_prefix)/include/node/node_api.h),)
 export npm_config_nodedir ?= $(node_prefix)
 endif
 
-.PHONY: help setup build programs kmod kmod-test kmod-all install uninstall demo test test-unit test-all bench clean distclean
+.PHONY: help setup build programs kmod kmod-test kmod-all install uninstall demo test test-unit test-install test-all bench clean distclean
 
 help: ## this list
-	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## install what building and testing need (Debian 12), fetch the test kernel
 	@vagrant/setup $(KERNEL)
@@ -88,6 +88,9 @@ test: setup build programs kmod-test ## all tests: unit tests here, the rest in 
 
 test-all: ## make test on every kernel line
 	@$(foreach kernel,$(KERNELS),$(MAKE) --no-print-directory test KERNEL=$(kernel) &&) true
+
+test-install: setup build ## the module as README has it installed on a lab host, through DKMS; compiles in the test machine
+	@$(VM) --timeout 3000 --no-module -- test/install.sh "$$(vagrant/kernel kdir $(KERNEL))"
 
 bench: setup build programs kmod-test ## benchmarks, in the test machine
 	@CRCTL_KO=$$(vagrant/module $(KERNEL)) $(BENCH_VM) -- $(BENCH)

@@ -87,7 +87,7 @@ int crctl_vma_dump(struct crctl_group *g, struct crctl_notes *n);	/* vma.c: VMA,
 int crctl_regs_dump(struct crctl_group *g, unsigned int idx, struct crctl_notes *n); /* regs.c: NT_PRSTATUS, NT_X86_XSTATE */
 int crctl_thread_dump(struct crctl_group *g, unsigned int idx, struct crctl_notes *n); /* thread.c: THREAD */
 int crctl_process_dump(struct crctl_group *g, struct crctl_notes *n);	/* process.c: PROCESS, NT_PRPSINFO */
-int crctl_signals_dump(struct crctl_group *g, struct crctl_notes *n);	/* signals.c: SIGACTION, SIGPENDING, NT_SIGINFO */
+int crctl_signals_dump(struct crctl_group *g, struct crctl_notes *n);	/* signals.c: SIGACTION, SIGPENDING */
 int crctl_timers_dump(struct crctl_group *g, struct crctl_notes *n);	/* timers.c: TIMER */
 int crctl_creds_dump(struct crctl_group *g, struct crctl_notes *n);	/* creds.c: CREDS */
 

@@ -189,12 +189,17 @@ function shifted(seed: number): TreeTask[] {
   return randomTree(seed).map((task) => ({ ...task, pid: shift(task.pid), ppid: shift(task.ppid), pgid: shift(task.pgid), sid: shift(task.sid) }));
 }
 
-/** The first of so many free ids; below the smallest default of pid_max. */
+/** How many ids the rest of the machine may take while a test runs. */
+const AHEAD = 4000;
+
+/** The first of so many free ids; below the smallest default of pid_max, and not what others are given next. */
 function freshPids(count: number): number {
+  const last = Number(readFileSync("/proc/sys/kernel/ns_last_pid", "latin1"));
   for (;;) {
     const first = nextFree;
     nextFree += count;
     if (nextFree > 32000) nextFree = 2000;
+    else if (first + count > last && first < last + AHEAD) continue;
     else if (native().pidsInUse(Array.from({ length: count }, (_, i) => first + i)).length === 0) return first;
   }
 }
