@@ -132,16 +132,24 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
   }
 }
 
+function hasOtherThreads(pid: number): boolean {
+  try {
+    return native().listNumbers(`/proc/${pid}/task`).length > 1;
+  } catch {
+    return false; // it has been reaped
+  }
+}
+
 /** A frozen task that is killed is the cause of whatever went wrong then. */
 function explain(error: unknown, tree: FrozenTree | undefined): unknown {
   if (error instanceof CrctlError && error.code === "E_INTERRUPTED") return error;
   const live = tree?.live ?? [];
   const stats = native().readTexts(live.map(({ pid }) => `/proc/${pid}/stat`));
-  const gone = live.find((_, i) => {
+  const gone = live.find(({ pid }, i) => {
     const stat = stats[i];
-    return typeof stat !== "string" || isDead(parseStat(stat));
+    return typeof stat !== "string" || (isDead(parseStat(stat)) && !hasOtherThreads(pid));
   });
-  if (gone !== undefined && gone.threads.length <= 1) return died(gone.pid, error);
+  if (gone !== undefined) return died(gone.pid, error);
   if (!isSystemError(error)) return error;
   return new CrctlError("E_KERNEL", `the tree could not be read: ${error.message}`, { cause: error });
 }
