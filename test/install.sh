@@ -6,8 +6,12 @@
 set -euo pipefail
 
 cd "$(dirname "$(readlink -f "$0")")/.."
-build=/lib/modules/$(uname -r)/build
-[[ -e $build ]] || ln -s "$1" "$build"
+modules=/lib/modules/$(uname -r)
+# The test machine has the kernel's modules read-only.
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/upper /mnt/work
+mount -t overlay -o "lowerdir=$modules,upperdir=/mnt/upper,workdir=/mnt/work" overlay "$modules"
+[[ -e $modules/build ]] || ln -s "$1" "$modules/build"
 
 fail() {
 	echo "install: $*" >&2
