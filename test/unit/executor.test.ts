@@ -392,18 +392,24 @@ describeAsRoot("the executor", function () {
       expectGone(pids);
     });
 
+    /** The last task never gets to its program: nobody ever opens the other end of the FIFO. */
+    function neverLoaded(): Plan {
+      const path = `${dir}/fifo-${tasks[3]?.pid}`;
+      expect(spawnSync("mkfifo", [path]).status).to.equal(0);
+      const fifo: Op = { type: OP.OPEN, slot: 2, flags: 0, data: path };
+      return planFor(tasks, { slots: 1, final: (task) => (task === tasks[3] ? [fifo] : undefined) });
+    }
+
     it("when it is killed before anything could put things right", () => {
-      const run = startPlan(planFor(tasks));
+      // one that comes to its end before it is killed would leave a tree that runs
+      const run = startPlan(neverLoaded());
       process.kill(run.pid, "SIGKILL");
       finish(run);
       eventually("all gone", () => pids.every(isOver));
     });
 
     it("when it is killed while tasks wait at the gate and others are still to execute their images", () => {
-      // nobody ever opens the other end of the FIFO
-      expect(spawnSync("mkfifo", [`${dir}/fifo-${tasks[3]?.pid}`]).status).to.equal(0);
-      const fifo: Op = { type: OP.OPEN, slot: 2, flags: 0, data: `${dir}/fifo-${tasks[3]?.pid}` };
-      const run = startPlan(planFor(tasks, { slots: 1, final: (task) => (task === tasks[3] ? [fifo] : undefined) }));
+      const run = startPlan(neverLoaded());
       eventually("loaded", () => pids.slice(0, 3).every((pid) => !isOver(pid) && statOf(pid).comm === "parked"));
       process.kill(run.pid, "SIGKILL");
       finish(run);
