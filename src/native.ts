@@ -82,6 +82,7 @@ export interface Native {
   holders(pids: readonly number[], prefixes: readonly string[]): { pid: number; link: string }[];
   deletedHolders(pids: readonly number[]): { pid: number; dev: bigint; ino: bigint }[];
   sharedMemory(pids: readonly number[]): SharedMapping[];
+  lock(fd: number): boolean;
   memfdCreate(name: string, flags: number): number;
   fcntlNumber(fd: number, command: number, argument: number): number;
   fileOwner(fd: number): { pid: number; type: number; signal: number };

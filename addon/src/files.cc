@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -242,6 +243,14 @@ Napi::Value sharedMemory(const Napi::CallbackInfo &info) {
   return result;
 }
 CRCTL_EXPORT(sharedMemory);
+
+// lock(fd): boolean, whether nobody else has locked it. flock(2): for as long as it is open. Where the file system has no
+// locks there is nobody to be told of.
+Napi::Value lock(const Napi::CallbackInfo &info) {
+  int fd = info[0].As<Napi::Number>().Int32Value();
+  return Napi::Boolean::New(info.Env(), flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK);
+}
+CRCTL_EXPORT(lock);
 
 // memfdCreate(name: string, flags: number): number
 Napi::Value memfdCreate(const Napi::CallbackInfo &info) {

@@ -6,7 +6,6 @@
 #define CRCTL_COMPAT_XSTATE_H
 
 #include <linux/sched.h>
-#include <linux/version.h>
 #include <asm/fpu/xstate.h>
 
 /*

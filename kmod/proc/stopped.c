@@ -135,39 +135,33 @@ static bool inside_syscall(struct task_struct *t)
 	return regs->orig_ax != -1 && regs->ax == -ENOSYS;
 }
 
-/* The PTRACE_EVENT_* that @t is stopped at, 0 for none. */
-static int ptrace_event_of(struct task_struct *t)
+/*
+ * The PTRACE_EVENT_* that @t is stopped at, 0 for none. @entry: it is stopped by
+ * PTRACE_SYSCALL or its like before a call, which would not be made after a
+ * restore.
+ */
+static int ptrace_event_of(struct task_struct *t, bool *entry)
 {
 	unsigned long flags;
-	int event = 0;
+	int code = 0;
 
+	*entry = false;
 	if (!crctl_lock_sighand(t, &flags))
 		return 0;
-	if (t->ptrace && t->last_siginfo && t->last_siginfo->si_signo == SIGTRAP)
-		event = t->last_siginfo->si_code >> 8;
+	if (t->ptrace && t->last_siginfo && t->last_siginfo->si_signo == SIGTRAP) {
+		code = t->last_siginfo->si_code;
+		*entry = (code == SIGTRAP || code == (SIGTRAP | 0x80)) && inside_syscall(t) &&
+			 t->ptrace_message == PTRACE_EVENTMSG_SYSCALL_ENTRY;
+	}
 	unlock_task_sighand(t, &flags);
-	return event;
-}
-
-/* PTRACE_SYSCALL and its like: the call has not been made, and would not be after a restore. */
-static bool at_syscall_entry(struct task_struct *t)
-{
-	unsigned long flags;
-	bool entry = false;
-
-	if (!inside_syscall(t) || !crctl_lock_sighand(t, &flags))
-		return false;
-	if (t->ptrace && t->last_siginfo && t->last_siginfo->si_signo == SIGTRAP)
-		entry = (t->last_siginfo->si_code & 0x7f) == SIGTRAP &&
-			t->ptrace_message == PTRACE_EVENTMSG_SYSCALL_ENTRY;
-	unlock_task_sighand(t, &flags);
-	return entry;
+	return code >> 8;
 }
 
 static void refuse_thread(struct crctl_group *g, struct task_struct *t, struct crctl_notes *n)
 {
 	pid_t tid = task_pid_nr_ns(t, g->ns);
 	unsigned int bits;
+	bool entry;
 	int event;
 
 	if (t->flags & PF_IO_WORKER) {
@@ -181,13 +175,13 @@ static void refuse_thread(struct crctl_group *g, struct task_struct *t, struct c
 			     task_pt_regs(t)->orig_ax);
 		return;
 	}
-	if (at_syscall_entry(t)) {
+	event = ptrace_event_of(t, &entry);
+	if (entry) {
 		crctl_refuse(n, CRCTL_REFUSE_THREAD, tid, 0, task_pt_regs(t)->orig_ax,
 			     "stopped by its tracer before system call %ld",
 			     task_pt_regs(t)->orig_ax);
 		return;
 	}
-	event = ptrace_event_of(t);
 	switch (event) {
 	case PTRACE_EVENT_FORK:
 	case PTRACE_EVENT_VFORK:

@@ -223,10 +223,12 @@ int crctl_memory_attributes(struct crctl_restore *r)
 int crctl_memory_finish(struct crctl_restore *r)
 {
 	int flags = MCL_FUTURE;
+	long ret;
 
 	if (!r->img.mm.lock_future)
 		return 0;
 	if (r->img.mm.lock_future == 2)
 		flags |= MCL_ONFAULT;
-	return CRCTL_SYS(mlockall, flags);
+	ret = CRCTL_SYS(mlockall, flags);
+	return ret ? crctl_restore_fail(r, ret, "memory", 0, "cannot lock future mappings") : 0;
 }

@@ -5,11 +5,11 @@
  * write protection of the mapping does not matter (relro, PROT_NONE). All CPUs
  * take part: faults and reads of one address space scale, under a shared lock.
  */
-#include <linux/magic.h>
 #include <linux/bvec.h>
 #include <linux/cpumask.h>
 #include <linux/fs.h>
 #include <linux/huge_mm.h>
+#include <linux/magic.h>
 #include <linux/uio.h>
 #include <linux/workqueue.h>
 

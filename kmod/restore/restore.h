@@ -50,8 +50,8 @@ struct crctl_restore {
 	atomic_t pending;		/* threads that the leader waits for */
 	struct completion ready;	/* pending has reached 0 */
 	struct completion go;		/* the gate is open: put the last things right */
-	bool host_privileged;		/* the same, in the first user namespace */
 	bool privileged;		/* CAP_CHECKPOINT_RESTORE when it called execve() */
+	bool host_privileged;		/* the same, in the first user namespace */
 	bool unreadable;		/* the image may be executed, but not read */
 	int error;			/* first failure, a negative errno */
 	struct mutex lock;		/* the scratch page */
@@ -59,8 +59,10 @@ struct crctl_restore {
 	unsigned long scratch;		/* user page for system calls' arguments */
 };
 
-/* Helpers of tasks that are being restored; they only ever wait for it to finish. */
-/* the second is for work that waits for files */
+/*
+ * Helpers of tasks that are being restored, which wait for them. What waits for
+ * files has a queue of its own, not to be in the way of what does not.
+ */
 extern struct workqueue_struct *crctl_wq, *crctl_fill_wq;
 
 void crctl_restore_put(struct crctl_restore *r);

@@ -46,14 +46,18 @@ export class ImageWriter {
   /** true: we made the directory, and take it away again on failure */
   private readonly made: boolean;
   private aside: Aside | undefined;
+  private closed = false;
   private readonly files: Written[] = [];
   /** made ahead of time, and not asked for yet */
   private readonly reserved = new Map<string, number>();
+  /** the directory itself, locked */
+  private readonly lock: number;
 
-  private constructor(dir: string, made: boolean, aside: Aside | undefined) {
+  private constructor(dir: string, made: boolean, parts: { lock: number; aside: Aside | undefined }) {
     this.dir = dir;
     this.made = made;
-    this.aside = aside;
+    this.lock = parts.lock;
+    this.aside = parts.aside;
   }
 
   /**
@@ -68,7 +72,15 @@ export class ImageWriter {
     } catch (error) {
       if (!isSystemError(error) || error.code !== "EEXIST") throw dirError(dir, error);
     }
-    const writer = new ImageWriter(dir, made, made ? undefined : prepare(dir, options.force));
+    const lock = lockDirectory(dir);
+    let aside: Aside | undefined;
+    try {
+      if (!made) aside = prepare(dir, options.force);
+    } catch (error) {
+      closeSync(lock);
+      throw error;
+    }
+    const writer = new ImageWriter(dir, made, { lock, aside });
     // only a try tells whether a directory can be written to (read-only mounts, idmaps, quotas)
     try {
       const probe = `${dir}/.crctl-${randomBytes(6).toString("hex")}`;
@@ -166,45 +178,56 @@ export class ImageWriter {
       native().sync([fd]);
       renameSync(`${this.dir}/${temporary}`, `${this.dir}/${INVENTORY}`);
       this.files[this.files.length - 1] = { name: INVENTORY, fd };
-      const dirFd = openSync(this.dir, constants.O_RDONLY | constants.O_DIRECTORY);
-      try {
-        native().sync([dirFd]);
-      } finally {
-        closeSync(dirFd);
-      }
+      native().sync([this.lock]);
     } catch (error) {
       throw ioError("cannot complete the image", this.dir, error);
     }
-    this.close();
     const { aside } = this;
     this.aside = undefined;
     // the next dump tries again to remove it
     if (aside !== undefined) attempt(() => rmSync(aside.path, { recursive: true, force: true }));
+    this.close();
   }
 
   private dropReserved(wanted: (name: string) => boolean = () => true): void {
     for (const [name, fd] of this.reserved) {
       if (!wanted(name)) continue;
+      this.reserved.delete(name);
       closeSync(fd);
       rmSync(`${this.dir}/${name}`, { force: true });
-      this.reserved.delete(name);
     }
   }
 
   /** After a failure: nothing of ours stays, and what was there is back. Each step is tried, whatever becomes of the others. */
   abandon(): void {
+    if (this.closed) return;
     const files = this.files.slice();
-    attempt(() => this.close());
-    attempt(() => this.dropReserved());
+    while (this.reserved.size > 0) attempt(() => this.dropReserved());
     // the inventory first: without it the rest is no image
     for (const file of files.reverse()) attempt(() => rmSync(`${this.dir}/${file.name}`, { force: true }));
     if (this.aside !== undefined) putBack(this.dir, this.aside);
     if (this.made) attempt(() => rmdirSync(this.dir)); // somebody else may have put something there: theirs
+    attempt(() => this.close());
   }
 
   private close(): void {
+    this.closed = true;
     for (const file of this.files.splice(0)) closeSync(file.fd);
+    closeSync(this.lock); // the last: the directory is anybody's again
   }
+}
+
+/** Two dumps to one directory would take each other's files for left-overs. */
+function lockDirectory(dir: string): number {
+  let fd: number;
+  try {
+    fd = openSync(dir, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    throw dirError(dir, error);
+  }
+  if (native().lock(fd)) return fd;
+  closeSync(fd);
+  throw new CrctlError("E_DIR_IN_USE", `another crctl is writing to ${dir}`, { path: dir, hint: "choose another directory" });
 }
 
 /** Left-overs of an unfinished dump go; a complete image is put aside, and its place returned. */

@@ -111,6 +111,15 @@ describe("image: directories", () => {
     expect(codeOf(() => ImageWriter.open(path.join(top, "no", "such"), { force: false }))).to.equal("E_DIR");
   });
 
+  it("are written to by one at a time", () => {
+    const first = ImageWriter.open(dir, { force: false });
+    first.create("core-1.elf");
+    for (const force of [false, true]) expect(codeOf(() => ImageWriter.open(dir, { force }))).to.equal("E_DIR_IN_USE");
+    expect(readdirSync(dir)).to.deep.equal(["core-1.elf"]);
+    first.abandon();
+    ImageWriter.open(dir, { force: false }).abandon();
+  });
+
   it("are as before when a dump fails", () => {
     const first = ImageWriter.open(dir, { force: false });
     first.create("core-1.elf");
