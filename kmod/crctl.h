@@ -91,6 +91,12 @@ int crctl_signals_dump(struct crctl_group *g, struct crctl_notes *n);	/* signals
 int crctl_timers_dump(struct crctl_group *g, struct crctl_notes *n);	/* timers.c: TIMER */
 int crctl_creds_dump(struct crctl_group *g, struct crctl_notes *n);	/* creds.c: CREDS */
 
+/* Parts of the PROCESS and THREAD notes that have modules of their own. */
+void crctl_itimers_dump(struct crctl_group *g, struct crctl_process *out);	/* timers.c */
+u32 crctl_prctl_dump(struct task_struct *t);				/* prctl.c */
+void crctl_restart_dump(struct crctl_group *g, struct task_struct *t,
+			struct crctl_thread *out, struct crctl_notes *n);	/* restart.c */
+
 /* lock_task_sighand(), whose function half is not exported; false: it has gone. */
 static inline bool crctl_lock_sighand(struct task_struct *t, unsigned long *flags)
 {

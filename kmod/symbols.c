@@ -20,6 +20,11 @@ DEFINE_STATIC_CALL_NULL(crctl_kallsyms_lookup_name, unsigned long (const char *n
 
 struct crctl_symbols crctl_symbols __ro_after_init;
 
+/* Older kernels do not take a void pointer. */
+#define SET_CALL(name, addr)							\
+	static_call_update(crctl_##name,					\
+			   (typeof(&STATIC_CALL_TRAMP(crctl_##name)))(addr))
+
 static int find_kallsyms_lookup_name(void)
 {
 	struct kprobe kp = { .symbol_name = "kallsyms_lookup_name" };
@@ -36,7 +41,7 @@ static int find_kallsyms_lookup_name(void)
 	 * With IBT the address of the probe is behind the ENDBR of the
 	 * function. A direct call may start there as well.
 	 */
-	static_call_update(crctl_kallsyms_lookup_name, (void *)kp.addr);
+	SET_CALL(kallsyms_lookup_name, kp.addr);
 	return 0;
 }
 
@@ -75,7 +80,7 @@ int crctl_symbols_init(void)
 #define CRCTL_SYM(ret, name, args)						\
 	addr = lookup(#name, &missing);						\
 	if (addr)								\
-		static_call_update(crctl_##name, (void *)addr);
+		SET_CALL(name, addr);
 #define CRCTL_DATA(type, name)							\
 	crctl_symbols.name = (type *)lookup(#name, &missing);
 #define CRCTL_OPT(type, name)							\

@@ -9,17 +9,20 @@
 #include <linux/version.h>
 
 /*
- * Inode operations are told how the mount maps ids by a struct mnt_idmap since
- * 6.3 (4609e1f18e19, "fs: port ->permission() to pass mnt_idmap").
+ * Inode operations are told how the mount maps ids since 5.12 (549c7297717c,
+ * "fs: make helpers idmap mount aware"), by a struct mnt_idmap since 6.3
+ * (4609e1f18e19, "fs: port ->permission() to pass mnt_idmap"). The first
+ * parameter and argument, with their comma.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
-#define CRCTL_IDMAP_ARG struct mnt_idmap *idmap
-#define CRCTL_IDMAP idmap
+#define CRCTL_IDMAP_PARAM struct mnt_idmap *idmap,
+#define CRCTL_IDMAP_ARG idmap,
 #elif LINUX_VERSION_CODE >= KERNEL_VERSION(5, 12, 0)
-#define CRCTL_IDMAP_ARG struct user_namespace *mnt_userns
-#define CRCTL_IDMAP mnt_userns
+#define CRCTL_IDMAP_PARAM struct user_namespace *mnt_userns,
+#define CRCTL_IDMAP_ARG mnt_userns,
 #else
-#error "crctl: compat/fs.h does not know this kernel yet, it is older than 5.12"
+#define CRCTL_IDMAP_PARAM
+#define CRCTL_IDMAP_ARG
 #endif
 
 /*

@@ -10,18 +10,33 @@
 #include <linux/swapops.h>
 #include <linux/version.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
-#error "crctl: compat/pte.h does not know this kernel yet, it is older than 6.1"
-#endif
-
 /*
- * Swap that could not be read, and since 6.6 any memory that is to be taken for
- * poisoned (af19487f00f3, "mm: make PTE_MARKER_SWAPIN_ERROR more general").
+ * Swap that could not be read (since 6.0: 9f186f9e5fa9, "mm/swapfile: unuse_pte
+ * can map random data if swap read fails"), and since 6.6 any memory that is to
+ * be taken for poisoned (af19487f00f3, "mm: make PTE_MARKER_SWAPIN_ERROR more
+ * general").
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
 #define crctl_is_poison_marker(e)	is_poisoned_swp_entry(e)
-#else
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 0, 0)
 #define crctl_is_poison_marker(e)	is_swapin_error_entry(e)
+#else
+#define crctl_is_poison_marker(e)	false
+#endif
+
+/* 679d10331910 "mm: introduce PTE_MARKER swap entry" (5.19) */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 19, 0)
+#define crctl_is_marker(e)		is_pte_marker_entry(e)
+#else
+#define crctl_is_marker(e)		false
+#endif
+
+/* b756a3b5e7ea "mm: device exclusive memory access" (5.14) */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 14, 0)
+#define crctl_is_device_memory(e) \
+	(is_device_private_entry(e) || is_device_exclusive_entry(e))
+#else
+#define crctl_is_device_memory(e)	is_device_private_entry(e)
 #endif
 
 enum crctl_swap_kind {
@@ -39,11 +54,11 @@ static inline enum crctl_swap_kind crctl_swap_kind(swp_entry_t e)
 		return CRCTL_SWAP_MEMORY;
 	if (is_migration_entry(e))
 		return CRCTL_SWAP_MIGRATION;
-	if (is_device_private_entry(e) || is_device_exclusive_entry(e))
+	if (crctl_is_device_memory(e))
 		return CRCTL_SWAP_DEVICE;
 	if (is_hwpoison_entry(e) || crctl_is_poison_marker(e))
 		return CRCTL_SWAP_POISON;
-	if (is_pte_marker_entry(e))
+	if (crctl_is_marker(e))
 		return CRCTL_SWAP_MARKER;
 	return CRCTL_SWAP_OTHER;
 }
@@ -51,7 +66,12 @@ static inline enum crctl_swap_kind crctl_swap_kind(swp_entry_t e)
 /* The page of a CRCTL_SWAP_MIGRATION; the page table is locked. */
 static inline struct page *crctl_migrating_page(swp_entry_t e)
 {
+/* af5cdaf82238 "mm: remove special swap entry functions" (5.14) */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 14, 0)
 	return pfn_swap_entry_to_page(e);
+#else
+	return migration_entry_to_page(e);
+#endif
 }
 
 #endif /* CRCTL_COMPAT_PTE_H */

@@ -10,20 +10,14 @@
 
 #include "symbols.h"
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
-#error "crctl: compat/task.h does not know this kernel yet, it is older than 6.1"
-#endif
-
-/*
- * Since 6.1 a state of its own says that a task is in the refrigerator, and a
- * task asleep in a system call may be put there as it sleeps (f5d39b020809,
- * "freezer,sched: Rewrite core freezer logic").
- */
-#define HAVE_TASK_FROZEN	1
-
+/* 2f064a59a11f "sched: Change task_struct::state" (5.14) */
 static inline unsigned int crctl_task_state(struct task_struct *t)
 {
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 14, 0)
 	return READ_ONCE(t->__state);
+#else
+	return READ_ONCE(t->state);
+#endif
 }
 
 /*
@@ -31,24 +25,57 @@ static inline unsigned int crctl_task_state(struct task_struct *t)
  * the time. Returns its switch count, never 0, or 0 when it is not so.
  *
  * Since 6.1 the argument is a mask (f9fc8cad9728, "sched: Add TASK_ANY for
- * wait_task_inactive()").
+ * wait_task_inactive()"); before, it is the whole state, some bits of which
+ * change while a tracer looks at the task.
  */
 static inline unsigned long crctl_wait_inactive(struct task_struct *t, unsigned int bits)
 {
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
 	return crctl_call(wait_task_inactive)(t, bits);
+#else
+	unsigned long switches;
+	unsigned int state, tries;
+
+	for (tries = 0; tries < 10; tries++) {
+		state = crctl_task_state(t);
+		if (!(state & bits))
+			return 0;
+		switches = crctl_call(wait_task_inactive)(t, state);
+		if (switches)
+			return switches;
+	}
+	return 0;
+#endif
 }
 
-/* In the refrigerator of the cgroup v1 freezer (or of system suspend). */
+/*
+ * In the refrigerator of the cgroup v1 freezer (or of system suspend).
+ *
+ * Since 6.1 a state of its own says so, and a task asleep in a system call may
+ * be put there as it sleeps (f5d39b020809, "freezer,sched: Rewrite core freezer
+ * logic").
+ */
 static inline bool crctl_in_refrigerator(struct task_struct *t, unsigned int *bits)
 {
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+	*bits = TASK_UNINTERRUPTIBLE;
+	return READ_ONCE(t->flags) & PF_FROZEN &&
+	       crctl_task_state(t) & TASK_UNINTERRUPTIBLE;
+#else
 	*bits = TASK_FROZEN;
 	return crctl_task_state(t) & TASK_FROZEN;
+#endif
 }
 
 /* Stopped by a signal or by a tracer, whatever a freezer made of the state since. */
 static inline bool crctl_at_signal_stop(struct task_struct *t)
 {
+/* 31cae1eaae4f "sched,signal,ptrace: Rework TASK_TRACED, TASK_STOPPED state" (5.19) */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 19, 0)
 	return READ_ONCE(t->jobctl) & (JOBCTL_STOPPED | JOBCTL_TRACED);
+#else
+	return crctl_task_state(t) & (__TASK_STOPPED | __TASK_TRACED);
+#endif
 }
 
 #endif /* CRCTL_COMPAT_TASK_H */

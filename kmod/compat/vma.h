@@ -9,16 +9,34 @@
 #include <linux/sched/coredump.h>
 #include <linux/version.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
-#error "crctl: compat/vma.h does not know this kernel yet, it is older than 6.1"
-#endif
-
 /*
  * Iterate over all areas; the iterator is declared by CRCTL_VMA_ITERATOR().
  * Areas are in a maple tree since 6.1 (f39af05949a4, "mm: add VMA iterator").
  */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
 #define CRCTL_VMA_ITERATOR(vmi, mm)	VMA_ITERATOR(vmi, mm, 0)
 #define crctl_for_each_vma(vmi, vma)	for_each_vma(vmi, vma)
+#else
+#define CRCTL_VMA_ITERATOR(vmi, of_mm)	struct mm_struct *vmi = (of_mm)
+#define crctl_for_each_vma(vmi, vma) \
+	for ((vma) = (vmi)->mmap; (vma); (vma) = (vma)->vm_next)
+#endif
+
+/* 7677f7fd8be7 "userfaultfd: add minor fault registration mode" (5.13) */
+#ifndef VM_UFFD_MINOR
+#define VM_UFFD_MINOR VM_NONE
+#endif
+
+/*
+ * Until 5.16 the mappings of a program's file by exec had a flag that kept the
+ * file from being written (8d0920bde5eb, "mm: remove VM_DENYWRITE"). No mmap()
+ * can ask for it; to the program itself it makes no difference.
+ */
+#ifdef VM_DENYWRITE
+#define CRCTL_VM_DENYWRITE VM_DENYWRITE
+#else
+#define CRCTL_VM_DENYWRITE VM_NONE
+#endif
 
 /*
  * The contexts of io_submit(2) are in a table that stays when the last of them

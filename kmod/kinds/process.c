@@ -7,8 +7,6 @@
 #include "compat/timers.h"
 #include "restore/restore.h"
 
-void crctl_itimers_dump(struct crctl_group *g, struct crctl_process *out);
-
 /* ---- dump ---- */
 
 static int dump_prpsinfo(struct crctl_group *g, struct crctl_notes *n)

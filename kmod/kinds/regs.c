@@ -16,6 +16,7 @@
 #include <asm/fpu/api.h>
 #include <asm/prctl.h>
 
+#include "compat/signals.h"
 #include "compat/task.h"
 #include "compat/xstate.h"
 #include "restore/restore.h"
@@ -64,12 +65,12 @@ static int dump_prstatus(struct crctl_group *g, unsigned int idx,
 	ps = crctl_note_reserve(n, "CORE", NT_PRSTATUS, sizeof(*ps));
 	if (!ps)
 		return -ENOMEM;
-	ps->common.pr_sigpend = t->pending.signal.sig[0];
-	ps->common.pr_sighold = t->blocked.sig[0];
-	ps->common.pr_pid = task_pid_nr_ns(t, g->ns);
-	ps->common.pr_ppid = task_ppid_nr_ns(t, g->ns);
-	ps->common.pr_pgrp = task_pgrp_nr_ns(t, g->ns);
-	ps->common.pr_sid = task_session_nr_ns(t, g->ns);
+	crctl_prstatus_common(ps)->pr_sigpend = t->pending.signal.sig[0];
+	crctl_prstatus_common(ps)->pr_sighold = t->blocked.sig[0];
+	crctl_prstatus_common(ps)->pr_pid = task_pid_nr_ns(t, g->ns);
+	crctl_prstatus_common(ps)->pr_ppid = task_ppid_nr_ns(t, g->ns);
+	crctl_prstatus_common(ps)->pr_pgrp = task_pgrp_nr_ns(t, g->ns);
+	crctl_prstatus_common(ps)->pr_sid = task_session_nr_ns(t, g->ns);
 	ps->pr_fpvalid = 1;
 	return rs->regset_get(t, rs, (struct membuf) {
 		.p = &ps->pr_reg, .left = sizeof(ps->pr_reg) });

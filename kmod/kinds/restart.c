@@ -6,6 +6,7 @@
  * An image holds a kind and enumerated values, never a function pointer; times
  * are the time that was left, put on the clock anew at the restore.
  */
+#include <linux/mutex.h> /* futex.h of 6.12 needs it */
 #include <linux/futex.h>
 #include <linux/hrtimer.h>
 #include <linux/poll.h>

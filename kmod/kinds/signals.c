@@ -3,6 +3,7 @@
 #include <linux/signal.h>
 #include <linux/uaccess.h>
 
+#include "compat/signals.h"
 #include "restore/restore.h"
 
 /* ---- dump ---- */
@@ -139,7 +140,7 @@ int crctl_signals_restore(struct crctl_restore *r)
 			continue;
 		crctl_rec(&r->img.sigaction, i, &sa, sizeof(sa));
 		k->sa.sa_handler = (__sighandler_t)(unsigned long)sa.handler;
-		k->sa.sa_flags = sa.flags & UAPI_SA_FLAGS;
+		k->sa.sa_flags = sa.flags & CRCTL_SA_FLAGS;
 		k->sa.sa_flags |= sa.flags & SA_RESTORER;
 		k->sa.sa_restorer = (__sigrestore_t)(unsigned long)sa.restorer;
 		k->sa.sa_mask.sig[0] = sa.mask;

@@ -6,16 +6,13 @@
  */
 #include <linux/pid.h>
 #include <linux/prctl.h>
+#include <linux/mutex.h> /* futex.h of 6.12 needs it */
 #include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <asm/syscall.h>
 
 #include "compat/rseq.h"
 #include "restore/restore.h"
-
-u32 crctl_prctl_dump(struct task_struct *t);
-void crctl_restart_dump(struct crctl_group *g, struct task_struct *t,
-			struct crctl_thread *out, struct crctl_notes *n);
 
 /* ---- dump ---- */
 

@@ -7,6 +7,7 @@
 #include <linux/magic.h>
 #include <linux/major.h>
 #include <linux/mman.h>
+#include <linux/mount.h>
 #include <linux/mempolicy.h>
 #include <linux/userfaultfd_k.h>
 
@@ -38,7 +39,7 @@ static const struct {
 
 /* Flags that are said otherwise: by prot, by kind; or that mean nothing later. */
 #define FLAGS_IMPLIED	(VM_READ | VM_WRITE | VM_EXEC | VM_SHARED | VM_MAYSHARE | \
-			 VM_MAYREAD | VM_SOFTDIRTY)
+			 VM_MAYREAD | VM_SOFTDIRTY | CRCTL_VM_DENYWRITE)
 
 /* What the kernel sets on its own areas. */
 #define FLAGS_SPECIAL	(FLAGS_IMPLIED | VM_MAYWRITE | VM_MAYEXEC | VM_DONTEXPAND | VM_DONTDUMP | \

@@ -51,6 +51,15 @@ static bool entry_fits(const struct crctl_pid_entry *e, const char *want, bool *
 	return true;
 }
 
+/* Padding to the next object, which may be aligned to a cache line: zeroes. */
+static bool is_padding(const struct crctl_pid_entry *e)
+{
+	struct crctl_pid_entry copy;
+
+	return !copy_from_kernel_nofault(&copy, e, sizeof(copy)) &&
+	       !memchr_inv(&copy, 0, sizeof(copy));
+}
+
 /* The table of /proc/<pid>: entries from one end to the other, and the well-known ones. */
 static int check_pid_entries(unsigned int *nr_entries)
 {
@@ -60,13 +69,15 @@ static int check_pid_entries(unsigned int *nr_entries)
 	unsigned int i, k, nr;
 	bool found, is_it;
 
-	/* The size that kallsyms knows includes the padding to the next object. */
+	/* The size that kallsyms knows includes the padding. */
 	if (!crctl_call(kallsyms_lookup_size_offset)((unsigned long)table, &size, &offset) ||
 	    offset) {
 		pr_err("the size of tgid_base_stuff is unknown\n");
 		return -ENOENT;
 	}
 	nr = size / sizeof(*table);
+	if (nr && is_padding(&table[nr - 1]))
+		nr--;
 	for (k = 0; k < ARRAY_SIZE(known); k++) {
 		found = false;
 		for (i = 0; i < nr; i++) {

@@ -144,7 +144,7 @@ out_file:
 }
 
 /* Nothing about these inodes can be changed. */
-static int no_setattr(CRCTL_IDMAP_ARG, struct dentry *dentry, struct iattr *attr)
+static int no_setattr(CRCTL_IDMAP_PARAM struct dentry *dentry, struct iattr *attr)
 {
 	return -EPERM;
 }
@@ -202,12 +202,12 @@ static struct dentry *mfd_lookup(struct inode *dir, struct dentry *dentry,
 }
 
 /* As for /proc/<pid>/fd: a task that changed its ids can still look at itself. */
-static int mfd_permission(CRCTL_IDMAP_ARG, struct inode *inode, int mask)
+static int mfd_permission(CRCTL_IDMAP_PARAM struct inode *inode, int mask)
 {
 	struct task_struct *task;
 	int err;
 
-	err = generic_permission(CRCTL_IDMAP, inode, mask);
+	err = generic_permission(CRCTL_IDMAP_ARG inode, mask);
 	if (!err)
 		return 0;
 	rcu_read_lock();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The landing pad: how a task that has left execve() comes back to us.
+ * The landing pad: how a task that has left execve() comes back to us, and a
+ * thread that it made.
  *
  * A binary format's handler runs inside execve(), whose return value, rseq reset
  * and clone() restrictions would spoil what is restored there. So the handler
@@ -10,23 +11,32 @@
  *
  * (Task work added by the handler itself would run too early under a debugger
  * that asked for exec events, still inside execve().)
+ *
+ * A new thread starts where its creator is, which is at the pad. Its stack
+ * pointer, which nobody uses there, tells which thread of the image it is.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/mman.h>
+#include <linux/sched/task.h>
 
 #include "restore/restore.h"
 
 static vm_fault_t pad_fault(struct vm_fault *vmf)
 {
 	struct crctl_restore *r = vmf->vma->vm_file->private_data;
+	unsigned long idx = user_stack_pointer(task_pt_regs(current));
+	struct crctl_restore_thread *t;
 
-	/* only the restored task itself, once, by running there */
+	/* only the restored threads themselves, once each, by running there */
 	if (current->mm != vmf->vma->vm_mm || !(vmf->flags & FAULT_FLAG_USER) ||
-	    !(vmf->flags & FAULT_FLAG_INSTRUCTION) || atomic_xchg(&r->landed, 1))
+	    !(vmf->flags & FAULT_FLAG_INSTRUCTION) || idx >= r->img.nr_threads)
+		return VM_FAULT_SIGBUS;
+	t = &r->threads[idx];
+	if (atomic_xchg(&t->landed, 1))
 		return VM_FAULT_SIGBUS;
 	refcount_inc(&r->refs);
-	if (task_work_add(current, &r->threads[0].work, TWA_RESUME)) {
+	if (task_work_add(current, &t->work, TWA_RESUME)) {
 		crctl_restore_put(r);
 		return VM_FAULT_SIGBUS;
 	}
@@ -60,12 +70,15 @@ int crctl_landing_map(struct crctl_restore *r)
 {
 	struct file *file = anon_inode_getfile("[crctl]", &pad_fops, r, O_RDONLY);
 	unsigned long addr;
+	u32 i;
 
 	if (IS_ERR(file))
 		return crctl_restore_fail(r, PTR_ERR(file), "landing", 0, "no landing pad");
-	r->threads[0].r = r;
-	r->threads[0].idx = 0;
-	init_task_work(&r->threads[0].work, crctl_thread_work);
+	for (i = 0; i < r->img.nr_threads; i++) {
+		r->threads[i].r = r;
+		r->threads[i].idx = i;
+		init_task_work(&r->threads[i].work, crctl_thread_work);
+	}
 	refcount_inc(&r->refs);		/* until we know whether the mapping holds */
 	addr = vm_mmap(file, 0, PAGE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, 0);
 	fput(file);
@@ -76,6 +89,28 @@ int crctl_landing_map(struct crctl_restore *r)
 	return 0;
 }
 
+/**
+ * crctl_landing_clone() - make a thread of current that lands
+ * @r: the restore, whose leader is current; it has landed, and the pad is there
+ * @idx: which thread of the image
+ *
+ * Return: 0 or a negative errno.
+ */
+int crctl_landing_clone(struct crctl_restore *r, u32 idx)
+{
+	struct kernel_clone_args args = {
+		.flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
+			 CLONE_THREAD | CLONE_SYSVSEM,
+		.stack = idx,
+		.set_tid = &r->threads[idx].set_tid,
+		.set_tid_size = 1,
+	};
+	pid_t tid = crctl_call(kernel_clone)(&args);
+
+	return tid < 0 ? tid : 0;
+}
+
+/* When all threads have landed: none may find the place empty. */
 void crctl_landing_unmap(struct crctl_restore *r)
 {
 	vm_munmap(r->pad_addr, PAGE_SIZE);

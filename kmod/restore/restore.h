@@ -23,6 +23,7 @@ struct crctl_restore_thread {
 	struct crctl_restore *r;
 	u32 idx;
 	pid_t set_tid;
+	atomic_t landed;
 };
 
 /*
@@ -45,7 +46,6 @@ struct crctl_restore {
 	struct file *gate, *report;
 
 	unsigned long pad_addr;		/* the landing pad, see landing.c */
-	atomic_t landed;
 
 	atomic_t pending;		/* threads that the leader waits for */
 	struct completion ready;	/* pending has reached 0 */
@@ -82,6 +82,7 @@ int crctl_memory_finish(struct crctl_restore *r);
 
 /* restore/landing.c */
 int crctl_landing_map(struct crctl_restore *r);
+int crctl_landing_clone(struct crctl_restore *r, u32 idx);
 void crctl_landing_unmap(struct crctl_restore *r);
 
 /* restore/threads.c: runs as task work of each thread */

@@ -11,7 +11,6 @@
 #include <linux/mman.h>
 #include <linux/sched/signal.h>
 
-#include "compat/clone.h"
 #include "restore/restore.h"
 
 /* Wait for @c, which another thread completes; nonzero if we are to die. */
@@ -140,17 +139,11 @@ static int make_threads(struct crctl_restore *r)
 	for (i = 1; i < r->img.nr_threads; i++) {
 		struct crctl_restore_thread *t = &r->threads[i];
 
-		t->r = r;
-		t->idx = i;
 		t->set_tid = own_pid(&r->img.threads[i]);
-		init_task_work(&t->work, crctl_thread_work);
-		refcount_inc(&r->refs);
-		ret = crctl_clone_thread(&t->work, &t->set_tid);
-		if (ret < 0) {
-			crctl_restore_put(r);
+		ret = crctl_landing_clone(r, i);
+		if (ret)
 			return crctl_restore_fail(r, ret, "threads", t->set_tid,
 						  "cannot create thread %d", t->set_tid);
-		}
 	}
 	return 0;
 }
@@ -215,7 +208,6 @@ static int lead(struct crctl_restore *r)
 {
 	int ret;
 
-	crctl_landing_unmap(r);
 	ret = crctl_signals_restore(r);
 	if (!ret)
 		ret = make_threads(r);
@@ -229,9 +221,11 @@ static int lead(struct crctl_restore *r)
 		return ret;
 	one_ready(r);
 	ret = wait_for_all(&r->ready);
+	if (ret)
+		return ret;
+	crctl_landing_unmap(r);
 	/* now, because each thread's change of ids resets the dumpable mark */
-	if (!ret)
-		ret = crctl_memory_attributes(r);
+	ret = crctl_memory_attributes(r);
 	if (!ret)
 		ret = scratch_map(r);
 	if (ret)

@@ -53,8 +53,8 @@ const THREAD_STATUS = [
 ];
 const SETTINGS = ["limits", "oom_score_adj", "coredump_filter", "personality", "timerslack_ns", "timers", "cgroup"];
 
-/** Flags of a mapping that come and go by themselves: soft-dirty, accounted. */
-const VOLATILE_VM_FLAGS = /\b(sd|ac)\b ?/g;
+/** Flags of a mapping that come and go by themselves: soft-dirty, accounted; that only exec can set (until 5.16): deny write. */
+const VOLATILE_VM_FLAGS = /\b(sd|ac|dw)\b ?/g;
 
 function read(path: string): string {
   return readFileSync(path, "latin1");

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Flags of signal actions, and the notes that have signals in them. */
+#ifndef CRCTL_COMPAT_SIGNALS_H
+#define CRCTL_COMPAT_SIGNALS_H
+
+#include <linux/elfcore.h>
+#include <linux/signal.h>
+#include <linux/version.h>
+
+/* 23acdc76f179 "signal: clear non-uapi flag bits when passing/returning sa_flags" (5.11) */
+#ifdef UAPI_SA_FLAGS
+#define CRCTL_SA_FLAGS UAPI_SA_FLAGS
+#else
+#define CRCTL_SA_FLAGS (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | \
+			SA_RESTART | SA_NODEFER | SA_RESETHAND | SA_RESTORER)
+#endif
+
+/* f2485a2dc9f0 "elf_prstatus: collect the common part" (5.12) */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 12, 0)
+#define crctl_prstatus_common(ps) (&(ps)->common)
+#else
+#define crctl_prstatus_common(ps) (ps)
+#endif
+
+#endif /* CRCTL_COMPAT_SIGNALS_H */
