@@ -4,6 +4,7 @@ import { expect } from "chai";
 import path from "node:path";
 import { mustFail, type ReportedError } from "./lib/crctl.js";
 import { keep, killAll, releaseAll } from "./lib/leftovers.js";
+import { PACE } from "./lib/pace.js";
 import { newDirectory } from "./lib/paths.js";
 import { pidsOfTree } from "./lib/procfs.js";
 import { Herd, Program } from "./lib/program.js";
@@ -73,7 +74,7 @@ describe("refusals", () => {
   let error: ReportedError;
 
   it("all that stands in the way is named at once", async function () {
-    this.timeout(600_000);
+    this.timeout(600_000 * PACE);
     herd = await Herd.gather(TOGETHER.map(([kind]) => ({ program: "refused", args: [kind] })));
     keep(herd.pid, ...herd.members.map(({ pid }) => pid));
     error = await mustFail("E_UNSUPPORTED", 4, ["dump", "-t", String(herd.pid), "-D", image()]);

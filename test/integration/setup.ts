@@ -3,6 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { KernelLog } from "./lib/kmsg.js";
 import { killAll } from "./lib/leftovers.js";
+import { PACE } from "./lib/pace.js";
 
 let log: KernelLog;
 
@@ -26,6 +27,7 @@ export const mochaHooks = {
     const test = this.currentTest;
     const act = test?.fn as ((this: Mocha.Context) => unknown) | undefined;
     if (test === undefined || act === undefined) return;
+    test.timeout(test.timeout() * PACE);
     test.fn = async function (this: Mocha.Context): Promise<void> {
       try {
         await act.call(this);

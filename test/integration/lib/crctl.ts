@@ -2,6 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { expect } from "chai";
+import { PACE } from "./pace.js";
 import { CRCTL } from "./paths.js";
 
 export interface Outcome {
@@ -23,7 +24,7 @@ export interface RunOptions {
 }
 
 /** A dump or restore that hangs must not hang the suite. */
-const TIMEOUT_MS = 250_000;
+const TIMEOUT_MS = 250_000 * PACE;
 
 export function run(file: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   return new Promise((resolve, reject) => {

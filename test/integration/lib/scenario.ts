@@ -1,6 +1,7 @@
 /** Tests by table, and what a failure shows. */
 
 import { keep, killAll, releaseAll } from "./leftovers.js";
+import { PACE } from "./pace.js";
 import { Herd, Program, type StartOptions, type Tree } from "./program.js";
 
 /** Adds what was done to a tree to an error about it. */
@@ -46,7 +47,7 @@ export function describeRows(title: string, rows: readonly Row[]): void {
     let herd: Herd | undefined;
 
     it("all together, twice in a row", async function () {
-      this.timeout(600_000);
+      this.timeout(600_000 * PACE);
       await withJournal(await Herd.gather(together), async (all) => {
         await all.cycle();
         await all.cycle();
@@ -58,7 +59,7 @@ export function describeRows(title: string, rows: readonly Row[]): void {
 
     for (const row of rows) {
       it(row.title ?? [row.program, ...(row.args ?? [])].join(" "), async function () {
-        if (row.timeoutMs !== undefined) this.timeout(row.timeoutMs);
+        if (row.timeoutMs !== undefined) this.timeout(row.timeoutMs * PACE);
         const member = herd?.members[together.indexOf(row)];
         if (member === undefined) {
           await liveThroughTwo(row);
