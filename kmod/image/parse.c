@@ -49,7 +49,7 @@ int crctl_parse_ehdr(const u8 *buf, size_t len, u64 file_size,
 	Elf64_Shdr sh;
 	u64 phnum;
 
-	if (len < sizeof(eh) + sizeof(sh))
+	if (len < sizeof(eh) + sizeof(sh) || file_size < sizeof(eh) + sizeof(sh))
 		return bad(why, "the file is too short");
 	memcpy(&eh, buf, sizeof(eh));
 	memcpy(&sh, buf + sizeof(eh), sizeof(sh));
@@ -271,10 +271,10 @@ static int check_vmas(struct crctl_parsed *p, const struct crctl_limits *lim,
 			return bad(why, "a mapping has unknown flags");
 		if (!in_extra(&p->vma, v.name_off, v.name_len) || v.name_len > 4096)
 			return bad(why, "the path of a mapping is out of range");
+		if (v.fd != -1 && v.kind != CRCTL_VMA_FILE_PRIVATE && v.kind != CRCTL_VMA_FILE_SHARED)
+			return bad(why, "a mapping of no file has a descriptor");
 		switch (v.kind) {
 		case CRCTL_VMA_ANON:
-			if (v.fd != -1)
-				return bad(why, "anonymous memory has a descriptor");
 			break;
 		case CRCTL_VMA_FILE_PRIVATE:
 		case CRCTL_VMA_FILE_SHARED:

@@ -58,7 +58,7 @@ static void ring(void)
 static void faults(void)
 {
 	struct uffdio_api api = { .api = UFFD_API };
-	int fd = TRY(syscall(SYS_userfaultfd, UFFD_USER_MODE_ONLY));
+	int fd = TRY(syscall(SYS_userfaultfd, 0));
 	TRY(ioctl(fd, UFFDIO_API, &api));
 	void *area = TRY(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 	struct uffdio_register registration = {
