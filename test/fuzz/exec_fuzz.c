@@ -1,0 +1,419 @@
+/*
+ * execve() of mutated images and manifests, on a machine that may go down with
+ * it: see make fuzz.
+ *
+ *	exec_fuzz [-n TIMES] [-s SEED] [-f FIRST] [-j WORKERS] [-t SECONDS] [-o DIR]
+ *
+ *	-f  begin with that run: the numbers of runs and the seed tell one again
+ *	-t  what still runs after that long is killed, and must then end
+ *	-o  write the seeds, without their pages, and do nothing else
+ *
+ * Every other run is an unprivileged user's. Each has to end: execve() fails, or
+ * the task ends, or it goes on and can be killed. Prints how often what happened;
+ * exit status 1 when something could not be killed or is left over.
+ */
+#include <elf.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mutate.h"
+#include "seeds.h"
+
+#define MAX_SEEDS 32
+#define MAX_SIZE (5u << 20)
+#define NOBODY 65534
+#define MAX_WORKERS 64
+
+/* What happened, counted by all workers. */
+struct counts {
+	atomic_ulong done, exited, stopped, killed;
+	atomic_ulong by_errno[256], by_signal[128];
+	atomic_ulong original;		/* unchanged seeds that went on as they should */
+	atomic_bool stuck;
+	atomic_ulong next[MAX_WORKERS];	/* the run that a worker is at */
+	atomic_ulong parents;		/* workers that got the signal a task of root's sends at its end */
+};
+
+static struct counts *counts;
+static struct seed seeds[MAX_SEEDS];
+static size_t nr_seeds;
+static unsigned int seconds = 5;
+static unsigned long first;
+
+/* ---- one execution ---- */
+
+static void limit(int which, rlim_t value)
+{
+	setrlimit(which, &(struct rlimit){ value, value });
+}
+
+/* The child: @result is read by its parent if execve() fails. */
+static void run(const struct seed *seed, const char *path, bool privileged, atomic_int *result)
+{
+	static char *const argv[] = { "image", NULL }, *const envp[] = { NULL };
+
+	setpgid(0, 0);
+	limit(RLIMIT_AS, 1ul << 30);
+	limit(RLIMIT_FSIZE, 1ul << 20);
+	limit(RLIMIT_CORE, 0);
+	if (seed->dump_fd >= 0)
+		manifest_descriptors(seed);
+	if (!privileged && (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY)))
+		_exit(126);
+	execve(path, argv, envp);
+	*result = errno;
+	_exit(125);
+}
+
+static bool wait_until(pid_t pid, int *status, unsigned int limit_s)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	struct timespec now, end;
+	sigset_t set;
+	pid_t got;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += limit_s;
+	for (;;) {
+		/* __WALL: a mutated image may not send SIGCHLD at its end */
+		got = waitpid(pid, status, WNOHANG | WUNTRACED | __WALL);
+		if (got == pid)
+			return true;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec > end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec > end.tv_nsec))
+			return false;
+		/* SIGCHLD is blocked; the pause is for one that went to another wait */
+		sigtimedwait(&set, NULL, &pause);
+	}
+}
+
+/* Where it is, and its threads are, in the kernel. */
+static void tell_where(pid_t pid)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command),
+		 "cd /proc/%d/task; for t in *; do echo thread $t; cat $t/status $t/stack $t/syscall; done >&2", pid);
+	if (system(command))
+		fprintf(stderr, "its threads cannot be looked at\n");
+}
+
+/* Returns its wait status; counts. -1: it cannot be killed. */
+static int execute(const struct seed *seed, const char *path, bool privileged, atomic_int *result)
+{
+	int status;
+	pid_t pid;
+
+	*result = 0;
+	pid = fork();
+	if (pid < 0)
+		err(2, "fork");
+	if (!pid)
+		run(seed, path, privileged, result);
+	if (!wait_until(pid, &status, seconds) || WIFSTOPPED(status)) {
+		atomic_fetch_add(WIFSTOPPED(status) ? &counts->stopped : &counts->killed, 1);
+		kill(pid, SIGKILL);
+		do {
+			if (!wait_until(pid, &status, 60)) {
+				fprintf(stderr, "process %d (%s) is not to be killed\n", pid, seed->name);
+				tell_where(pid);
+				counts->stuck = true;
+				return -1;
+			}
+		} while (WIFSTOPPED(status));
+		return status;
+	}
+	if (*result)
+		atomic_fetch_add(&counts->by_errno[*result & 255], 1);
+	else if (WIFEXITED(status))
+		atomic_fetch_add(&counts->exited, 1);
+	else
+		atomic_fetch_add(&counts->by_signal[WTERMSIG(status) & 127], 1);
+	return status;
+}
+
+static void write_image(const char *path, const uint8_t *data, size_t size)
+{
+	int fd;
+
+	unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0755);
+	if (fd < 0 || write(fd, data, size) != (ssize_t)size || close(fd))
+		err(2, "%s", path);
+}
+
+/* ---- workers ---- */
+
+static void worker(unsigned int w, unsigned int nr_workers, unsigned long times, uint64_t seed)
+{
+	atomic_ulong *next = &counts->next[w];
+	uint8_t *data = malloc(MAX_SIZE);
+	atomic_int *result = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char path[64];
+	unsigned long i;
+	size_t size;
+
+	snprintf(path, sizeof(path), "/tmp/exec_fuzz.%u", w);
+	if (!data || result == MAP_FAILED)
+		err(2, "memory");
+	while ((i = atomic_fetch_add(next, nr_workers)) < first + times && !counts->stuck) {
+		const struct seed *s = &seeds[i / 2 % nr_seeds];
+
+		memcpy(data, s->data, s->size);
+		size = mutate_image(data, s->size, MAX_SIZE, seed + i);
+		write_image(path, data, size);
+		if (execute(s, path, i % 2, result) == -1)
+			fprintf(stderr, "run %lu of seed %lu\n", i, (unsigned long)seed);
+		atomic_fetch_add(&counts->done, 1);
+	}
+	unlink(path);
+}
+
+static pid_t start_worker(unsigned int w, unsigned int nr_workers, unsigned long times, uint64_t seed)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		err(2, "fork");
+	if (!pid) {
+		worker(w, nr_workers, times, seed);
+		_exit(0);
+	}
+	return pid;
+}
+
+/*
+ * Which signal its parent gets is a thing that an image of root's says, and so
+ * a worker may be killed or stopped by what it runs: another goes on behind.
+ * Orphans come to us as well.
+ */
+static void wait_for_workers(pid_t *pids, unsigned int nr, unsigned long times, uint64_t seed)
+{
+	unsigned int w;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WUNTRACED | __WALL)) > 0 || errno == EINTR) {
+		for (w = 0; w < nr && pids[w] != pid; w++)
+			;
+		if (pid <= 0 || w == nr || (WIFEXITED(status) && !WEXITSTATUS(status)))
+			continue;
+		if (WIFEXITED(status))
+			exit(2);	/* it has said why */
+		counts->parents++;
+		if (WIFSTOPPED(status)) {
+			kill(pid, SIGCONT);
+			continue;
+		}
+		counts->done++;
+		pids[w] = start_worker(w, nr, times, seed);
+	}
+}
+
+/* An unchanged seed goes on to its end: mutations of it reach everything. */
+static void try_originals(void)
+{
+	atomic_int *result = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	const char *path = "/tmp/exec_fuzz.original";
+	size_t i;
+	int status;
+
+	if (result == MAP_FAILED)
+		err(2, "memory");
+	for (i = 0; i < nr_seeds; i++) {
+		write_image(path, seeds[i].data, seeds[i].size);
+		status = execute(&seeds[i], path, true, result);
+		if (!*result && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+			counts->original++;
+		else
+			fprintf(stderr, "the seed \"%s\" does not go on: errno %d, status %x\n", seeds[i].name, *result, status);
+	}
+	unlink(path);
+	printf("%lu of %zu seeds go on unchanged\n", counts->original, nr_seeds);
+	if (counts->original != nr_seeds)
+		exit(1);
+}
+
+/* ---- what must be as before ---- */
+
+static long number_in(const char *path, const char *key)
+{
+	char line[256];
+	FILE *f = fopen(path, "r");
+	long n = -1;
+
+	if (!f)
+		err(2, "%s", path);
+	while (n < 0 && fgets(line, sizeof(line), f))
+		if (!strncmp(line, key, strlen(key)))
+			n = atol(line + strlen(key));
+	fclose(f);
+	return n;
+}
+
+static long memory_used(void)
+{
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
+
+	if (fd < 0 || write(fd, "3", 1) != 1)
+		err(2, "drop_caches");
+	close(fd);
+	return number_in("/proc/meminfo", "MemTotal:") - number_in("/proc/meminfo", "MemAvailable:");
+}
+
+static bool wait_for(long want, long tolerance, long (*get)(void), long *got)
+{
+	const struct timespec pause = { .tv_nsec = 100000000 };
+	int i;
+
+	for (i = 0; i < 600; i++) {
+		*got = get();
+		if (*got <= want + tolerance)
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
+static long module_users(void)
+{
+	return number_in("/sys/module/crctl/refcnt", "");
+}
+
+/* ---- */
+
+static void write_seeds(const char *dir)
+{
+	char path[4096];
+	size_t i, size;
+	char *p;
+
+	for (i = 0; i < nr_seeds; i++) {
+		const Elf64_Phdr *ph = (const void *)(seeds[i].data + 128);
+
+		snprintf(path, sizeof(path), "%s/%s", dir, seeds[i].name);
+		for (p = path + strlen(dir); *p; p++)
+			if (*p == ' ')
+				*p = '-';
+		size = ph[0].p_offset + ph[0].p_filesz;
+		write_image(path, seeds[i].data, size);
+		printf("%s: %zu bytes\n", path, size);
+	}
+}
+
+static void report(void)
+{
+	unsigned long refused = 0, died = 0;
+	int i;
+
+	for (i = 0; i < 256; i++)
+		refused += counts->by_errno[i];
+	for (i = 0; i < 128; i++)
+		died += counts->by_signal[i];
+	printf("%lu executions: %lu refused, %lu died of a signal, %lu ran to an end, %lu ran on and %lu stopped until killed\n",
+	       counts->done, refused, died, counts->exited - counts->original, counts->killed, counts->stopped);
+	printf("  %8lu signals to the parent at the end of a task\n", counts->parents);
+	for (i = 0; i < 256; i++)
+		if (counts->by_errno[i])
+			printf("  %8lu %s\n", counts->by_errno[i], strerror(i));
+	for (i = 0; i < 128; i++)
+		if (counts->by_signal[i])
+			printf("  %8lu SIG%s\n", counts->by_signal[i], sigabbrev_np(i) ?: "?");
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long times = 1000, seed = time(NULL);
+	unsigned int workers = sysconf(_SC_NPROCESSORS_ONLN), w;
+	const char *out = NULL;
+	long users, memory, now;
+	pid_t pids[MAX_WORKERS];
+	sigset_t set;
+	int opt;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	while ((opt = getopt(argc, argv, "n:s:f:j:t:o:")) != -1) {
+		switch (opt) {
+		case 'n':
+			times = strtoul(optarg, NULL, 0);
+			break;
+		case 's':
+			seed = strtoul(optarg, NULL, 0);
+			break;
+		case 'f':
+			first = strtoul(optarg, NULL, 0);
+			break;
+		case 'j':
+			workers = strtoul(optarg, NULL, 0);
+			break;
+		case 't':
+			seconds = strtoul(optarg, NULL, 0);
+			break;
+		case 'o':
+			out = optarg;
+			break;
+		default:
+			return 2;
+		}
+	}
+	if (!workers || workers > MAX_WORKERS)
+		return 2;
+	nr_seeds = make_seeds(seeds, MAX_SEEDS);
+	if (out) {
+		write_seeds(out);
+		return 0;
+	}
+	counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (counts == MAP_FAILED)
+		err(2, "mmap");
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	/* Their children ask for the end of their parent, and so do restored ones. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	try_originals();
+
+	printf("seed %lu, %lu executions by %u workers\n", seed, times, workers);
+	users = module_users();
+	memory = memory_used();
+	for (w = 0; w < workers; w++) {
+		counts->next[w] = first + w;
+		pids[w] = start_worker(w, workers, times, seed);
+	}
+	wait_for_workers(pids, workers, times, seed);
+	report();
+	if (counts->stuck)
+		return 1;
+	if (counts->done != times) {
+		printf("a worker ended early\n");
+		return 1;
+	}
+	if (!wait_for(users, 0, module_users, &now)) {
+		printf("the module has %ld users, it had %ld\n", now, users);
+		return 1;
+	}
+	if (!wait_for(memory, 64 << 10, memory_used, &now)) {
+		printf("%ld kB of memory are in use, it were %ld\n", now, memory);
+		return 1;
+	}
+	printf("the module's use count is %ld as before, memory in use %+ld kB\n", users, now - memory);
+	return 0;
+}

@@ -1,0 +1,234 @@
+/*
+ * The image parser as kmod/restore/load.c calls it: headers, program headers
+ * and notes each in a buffer of just its size, so that the sanitizers see any
+ * step beyond. What is accepted is then used the way the module uses it, and
+ * held against the rules once more, in other words than the parser's.
+ */
+#include "parser.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "image/parse.h"
+
+#define HEADER_SIZE 256			/* BINPRM_BUF_SIZE */
+#define TASK_SIZE 0x7ffffffff000ull
+#define XFEATURES 0x2ffull		/* x87, SSE, AVX, MPX, AVX-512, PKRU */
+
+static const struct crctl_limits limits = {
+	.task_size = TASK_SIZE, .min_addr = 4096, .xfeatures = XFEATURES,
+};
+
+#define MUST(condition) do {								\
+	if (!(condition)) {								\
+		fprintf(stderr, "%s:%d: accepted, but not %s\n", __FILE__, __LINE__, #condition); \
+		abort();								\
+	}										\
+} while (0)
+
+static volatile uint64_t sink;
+
+static void touch(const uint8_t *p, size_t len)
+{
+	while (len--)
+		sink += *p++;
+}
+
+static void touch_ref(const struct crctl_ref *ref, size_t known)
+{
+	uint8_t rec[512];
+	uint32_t i;
+
+	for (i = 0; i < ref->count; i++) {
+		crctl_rec(ref, i, rec, known);
+		touch(rec, known);
+	}
+	touch(ref->extra, ref->extra_size);
+}
+
+static void check_thread(const struct crctl_thread_ref *t)
+{
+	struct crctl_thread rec;
+	unsigned int reg;
+	uint64_t v;
+
+	touch(t->prstatus, CRCTL_PRSTATUS_SIZE);
+	touch(t->xstate, t->xstate_size);
+	touch_ref(&t->rec, sizeof(rec));
+	crctl_rec(&t->rec, 0, &rec, sizeof(rec));
+	touch(t->rec.extra + rec.pids_off, 4 * rec.nr_pids);
+	MUST(rec.nr_pids >= 1);
+	MUST(memchr(rec.comm, 0, sizeof(rec.comm)));
+	for (reg = 0; reg < CRCTL_NR_REGS; reg++)
+		sink += crctl_reg(t, reg);
+	MUST(crctl_reg(t, CRCTL_REG_CS) == 0x33 && crctl_reg(t, CRCTL_REG_SS) == 0x2b);
+	MUST(crctl_reg(t, CRCTL_REG_IP) < TASK_SIZE);
+	MUST(crctl_reg(t, CRCTL_REG_FS_BASE) < TASK_SIZE && crctl_reg(t, CRCTL_REG_GS_BASE) < TASK_SIZE);
+	memcpy(&v, t->xstate + 512, 8);
+	MUST(!(v & ~XFEATURES));
+	MUST(rec.restart_kind <= CRCTL_RESTART_FUTEX);
+	MUST(rec.restart_kind != CRCTL_RESTART_NANOSLEEP || rec.restart_arg[0] <= 11);
+}
+
+static void check_vmas(const struct crctl_parsed *p)
+{
+	struct crctl_vma v;
+	uint64_t last = 0;
+	uint32_t i;
+
+	for (i = 0; i < p->vma.count; i++) {
+		crctl_rec(&p->vma, i, &v, sizeof(v));
+		touch(p->vma.extra + v.name_off, v.name_len);
+		MUST(v.start >= last && v.start < v.end && v.end <= TASK_SIZE && v.start >= 4096);
+		MUST(!((v.start | v.end) & 4095));
+		MUST(v.prot < 8);
+		MUST(p->info.kind == CRCTL_IMAGE_MANIFEST || v.fd == -1);
+		last = v.end;
+	}
+}
+
+/* Is [addr, addr + len) within one private mapping? */
+static int within_private(const struct crctl_parsed *p, uint64_t addr, uint64_t len)
+{
+	struct crctl_vma v;
+	uint32_t i;
+
+	for (i = 0; i < p->vma.count; i++) {
+		crctl_rec(&p->vma, i, &v, sizeof(v));
+		if (addr >= v.start && addr < v.end)
+			return len <= v.end - addr &&
+			       (v.kind == CRCTL_VMA_ANON || v.kind == CRCTL_VMA_FILE_PRIVATE);
+	}
+	return 0;
+}
+
+static void check_extents(const struct crctl_parsed *p, const Elf64_Phdr *ph, uint32_t phnum)
+{
+	struct crctl_extent e;
+	uint32_t i;
+
+	/* Each is looked up by itself; some at either end will do for a long table. */
+	for (i = 1; p->info.kind == CRCTL_IMAGE_DUMP && i < phnum && i < 64; i++)
+		MUST(within_private(p, ph[i].p_vaddr, ph[i].p_memsz));
+	for (i = 0; i < p->extent.count && i < 64; i++) {
+		crctl_rec(&p->extent, i, &e, sizeof(e));
+		MUST(p->info.kind == CRCTL_IMAGE_MANIFEST);
+		MUST(e.fd >= 0 && within_private(p, e.vaddr, e.len));
+	}
+}
+
+static void check_all(const struct crctl_parsed *p)
+{
+	struct crctl_creds cr;
+	struct crctl_seccomp sc;
+	struct crctl_timer tm;
+	uint32_t i;
+
+	touch_ref(&p->mm_ref, sizeof(struct crctl_mm));
+	touch(p->mm_ref.extra + p->mm.exe_off, p->mm.exe_len);
+	touch_ref(&p->vma, sizeof(struct crctl_vma));
+	touch_ref(&p->sigaction, sizeof(struct crctl_sigaction));
+	touch_ref(&p->sigpending, sizeof(struct crctl_sigpending));
+	touch_ref(&p->timer, sizeof(struct crctl_timer));
+	touch_ref(&p->creds, sizeof(struct crctl_creds));
+	touch_ref(&p->vdso, 0);
+	touch_ref(&p->seccomp, sizeof(struct crctl_seccomp));
+	touch_ref(&p->extent, sizeof(struct crctl_extent));
+	touch_ref(&p->cloexec, 0);
+	touch(p->auxv, p->auxv_size);
+	MUST(p->sigaction.count == 64);
+	MUST(p->creds.count == p->nr_threads);
+	MUST(p->mm.brk < TASK_SIZE && p->mm.start_stack < TASK_SIZE);
+	for (i = 0; i < p->nr_threads; i++)
+		check_thread(&p->threads[i]);
+	for (i = 0; i < p->creds.count; i++) {
+		crctl_rec(&p->creds, i, &cr, sizeof(cr));
+		touch(p->creds.extra + cr.groups_off, 4ul * cr.nr_groups);
+	}
+	for (i = 0; i < p->seccomp.count; i++) {
+		crctl_rec(&p->seccomp, i, &sc, sizeof(sc));
+		touch(p->seccomp.extra + sc.insns_off, 8ul * sc.nr_insns);
+		MUST(sc.thread >= 1 && sc.thread <= p->nr_threads);
+	}
+	for (i = 0; i < p->timer.count; i++) {
+		crctl_rec(&p->timer, i, &tm, sizeof(tm));
+		MUST(tm.id >= 0 && tm.target <= p->nr_threads);
+	}
+	check_vmas(p);
+}
+
+/* A buffer of just this size, of what the file has there. NULL: the file is too short. */
+static uint8_t *part(const uint8_t *data, size_t size, uint64_t off, uint64_t len)
+{
+	uint8_t *p;
+
+	if (off > size || len > size - off)
+		return NULL;
+	p = malloc(len ? len : 1);
+	if (p)
+		memcpy(p, data + off, len);
+	return p;
+}
+
+static int parse(const uint8_t *data, size_t size, uint64_t file_size)
+{
+	uint8_t *start = calloc(1, HEADER_SIZE), *phdrs = NULL, *notes = NULL;
+	const Elf64_Phdr *ph;
+	struct crctl_layout layout;
+	struct crctl_parsed p;
+	const char *why = NULL;
+	uint32_t nr;
+	int ret;
+
+	p.threads = NULL;
+	memcpy(start, data, size < HEADER_SIZE ? size : HEADER_SIZE);
+	ret = crctl_parse_ehdr(start, HEADER_SIZE, file_size, &layout, &why);
+	if (ret)
+		goto out;
+	MUST(layout.phnum >= 1 && layout.phnum <= CRCTL_MAX_PHDRS);
+	MUST(layout.phoff + layout.phnum * sizeof(*ph) <= file_size);
+	ret = -1;
+	phdrs = part(data, size, layout.phoff, layout.phnum * sizeof(*ph));
+	if (!phdrs)
+		goto out;
+	ph = (const void *)phdrs;
+	ret = crctl_parse_phdrs(ph, layout.phnum, file_size, &limits, &why);
+	if (ret)
+		goto out;
+	MUST(ph[0].p_filesz <= CRCTL_MAX_NOTES_SIZE);
+	ret = -1;
+	notes = part(data, size, ph[0].p_offset, ph[0].p_filesz);
+	if (!notes)
+		goto out;
+	why = "its notes are malformed";	/* the caller's words */
+	ret = crctl_parse_count(notes, ph[0].p_filesz, &nr);
+	if (ret)
+		goto out;
+	p.threads = calloc(nr, sizeof(*p.threads));
+	ret = crctl_parse_notes(notes, ph[0].p_filesz, nr, &limits, &p);
+	MUST(ret || p.nr_threads == nr);
+	why = p.why;
+	if (!ret)
+		ret = crctl_parse_extents(&p, ph, layout.phnum, &why);
+	if (!ret) {
+		check_all(&p);
+		check_extents(&p, ph, layout.phnum);
+	}
+out:
+	/* An error has its reason, unless the file could not be read at all. */
+	if (ret < -1)
+		MUST(why && *why);
+	free(p.threads);
+	free(notes);
+	free(phdrs);
+	free(start);
+	return !ret;
+}
+
+int parse_once(const uint8_t *data, size_t size)
+{
+	/* Once as a whole file, and once as the start of one whose pages are not at hand. */
+	int whole = parse(data, size, size);
+
+	return parse(data, size, 1ull << 62) || whole;
+}

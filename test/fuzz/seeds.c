@@ -1,0 +1,415 @@
+#include "seeds.h"
+
+#include <elf.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/filter.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "crctl_image.h"
+
+#define SIZE_MAX_IMAGE (4u << 20)
+
+/* ---- the processes: each sets something up, stops, and ends when it goes on ---- */
+
+static void stop_and_end(void)
+{
+	raise(SIGSTOP);
+	_exit(0);
+}
+
+static void *sleeper(void *arg)
+{
+	struct timespec ts = { .tv_sec = 1000 };
+
+	(void)arg;
+	for (;;)
+		nanosleep(&ts, NULL);
+	return NULL;
+}
+
+static void *poller(void *arg)
+{
+	(void)arg;
+	for (;;)
+		poll(NULL, 0, 1000000);
+	return NULL;
+}
+
+static uint32_t futex_word;
+
+static void *waiter(void *arg)
+{
+	struct timespec ts = { .tv_sec = 1000 };
+
+	(void)arg;
+	for (;;)
+		syscall(SYS_futex, &futex_word, FUTEX_WAIT_PRIVATE, 0, &ts, NULL, 0);
+	return NULL;
+}
+
+/* Asleep in the system call that it is there for. */
+static void wait_asleep(void)
+{
+	char path[64], state;
+	pid_t tid;
+
+	for (tid = getpid() + 1; tid < getpid() + 4; tid++) {
+		snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+		do {
+			FILE *f = fopen(path, "r");
+
+			if (!f)
+				break;
+			if (fscanf(f, "%*d %*s %c", &state) != 1)
+				state = '?';
+			fclose(f);
+		} while (state != 'S');
+	}
+}
+
+static void plain(void)
+{
+}
+
+static void threads(void)
+{
+	void *(*const fns[])(void *) = { sleeper, poller, waiter };
+	pthread_attr_t attr;
+	pthread_t t;
+	size_t i;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 65536);
+	for (i = 0; i < 3; i++)
+		if (pthread_create(&t, &attr, fns[i], NULL))
+			errx(2, "no thread");
+	wait_asleep();
+}
+
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
+static void signals(void)
+{
+	static char alternate[16384];
+	stack_t ss = { .ss_sp = alternate, .ss_size = sizeof(alternate) };
+	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_ONSTACK | SA_RESTART };
+	sigset_t set;
+
+	sigaltstack(&ss, NULL);
+	sigaction(SIGUSR1, &sa, NULL);
+	sigaction(SIGRTMIN, &sa, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGRTMIN + 1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	raise(SIGUSR1);
+	kill(getpid(), SIGUSR1);
+	sigqueue(getpid(), SIGRTMIN + 1, (union sigval){ .sival_int = 7 });
+}
+
+static void timers(void)
+{
+	struct itimerspec its = { .it_value.tv_sec = 1000, .it_interval.tv_nsec = 1000000 };
+	struct itimerval itv = { .it_value.tv_sec = 1000 };
+	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2 };
+	timer_t t;
+	int i;
+
+	for (i = 0; i < 3; i++)
+		if (!timer_create(i ? CLOCK_MONOTONIC : CLOCK_REALTIME, &ev, &t))
+			timer_settime(t, 0, &its, NULL);
+	setitimer(ITIMER_REAL, &itv, NULL);
+	setitimer(ITIMER_PROF, &itv, NULL);
+}
+
+static const struct sock_filter filter[] = {
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_uname, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+};
+
+static void sandboxed(void)
+{
+	struct sock_fprog prog = { .len = 4, .filter = (struct sock_filter *)filter };
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog))
+		err(2, "seccomp");
+}
+
+static void other_ids(void)
+{
+	gid_t groups[] = { 5, 6, 7, 65534 };
+
+	if (setgroups(4, groups) || setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+		err(2, "ids");
+	/* or its own /proc/<pid>/dump would not be its user's */
+	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
+static void memory(void)
+{
+	char *p = mmap(NULL, 64 << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *s = mmap(NULL, 4 << 12, PROT_READ | PROT_WRITE, MAP_SHARED, FD_SHARED, 0);
+	int i;
+
+	if (p == MAP_FAILED || s == MAP_FAILED)
+		err(2, "mmap");
+	for (i = 0; i < 64; i += 2)
+		p[i << 12] = i;
+	s[0] = 1;
+	mprotect(p + (8 << 12), 8 << 12, PROT_NONE);
+	mprotect(p + (24 << 12), 4 << 12, PROT_READ);
+	madvise(p + (32 << 12), 4 << 12, MADV_DONTFORK);
+	madvise(p + (36 << 12), 4 << 12, MADV_WIPEONFORK);
+	madvise(p + (40 << 12), 4 << 12, MADV_NOHUGEPAGE);
+	mlock(p + (44 << 12), 4 << 12);
+	mmap(NULL, 8 << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_NORESERVE, -1, 0);
+}
+
+static void settings(void)
+{
+	volatile double x = 1.5;
+
+	x *= 2;
+	prctl(PR_SET_NAME, "a name");
+	prctl(PR_SET_TIMERSLACK, 12345);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	prctl(PR_SET_PDEATHSIG, SIGUSR1);
+	prctl(PR_SET_TSC, PR_TSC_SIGSEGV);
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+}
+
+static const struct {
+	const char *name;
+	void (*set_up)(void);
+	bool manifest_only;	/* a filter is added by who makes the manifest */
+} kinds[] = {
+	{ .name = "plain", .set_up = plain }, { .name = "threads", .set_up = threads },
+	{ .name = "signals", .set_up = signals }, { .name = "timers", .set_up = timers },
+	{ .name = "other_ids", .set_up = other_ids }, { .name = "memory", .set_up = memory },
+	{ .name = "settings", .set_up = settings },
+	{ .name = "sandboxed", .set_up = sandboxed, .manifest_only = true },
+};
+
+/* ---- dumping ---- */
+
+static int memory_file(const char *name)
+{
+	int fd = memfd_create(name, 0);
+
+	if (fd < 0)
+		err(2, "memfd_create");
+	return fd;
+}
+
+/* To a file: what is in our memory is in that of the next process, too. */
+static void dump(struct seed *s, pid_t pid)
+{
+	char path[64], buf[65536];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/dump", pid);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		err(2, "%s", path);
+	s->dump_fd = memory_file(s->name);
+	for (s->size = 0; (n = read(fd, buf, sizeof(buf))) > 0; s->size += n)
+		if (write(s->dump_fd, buf, n) != n)
+			err(2, "keeping %s", path);
+	if (n < 0)
+		err(2, "reading %s", path);
+	if (s->size > SIZE_MAX_IMAGE)
+		errx(2, "%s, %s: %zu bytes are too many for a seed", s->name, path, s->size);
+	close(fd);
+}
+
+static void load(struct seed *s)
+{
+	s->data = malloc(s->size);
+	if (!s->data || pread(s->dump_fd, s->data, s->size, 0) != (ssize_t)s->size)
+		err(2, "%s", s->name);
+}
+
+static void make_seed(struct seed *s, size_t kind)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		err(2, "fork");
+	if (!pid) {
+		kinds[kind].set_up();
+		stop_and_end();
+	}
+	if (waitpid(pid, &status, WUNTRACED) != pid || !WIFSTOPPED(status))
+		errx(2, "%s did not stop", kinds[kind].name);
+	snprintf(s->name, sizeof(s->name), "%s", kinds[kind].name);
+	dump(s, pid);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+}
+
+/* ---- manifests ---- */
+
+static uint8_t *add_note(uint8_t *p, uint32_t type, const void *recs, uint32_t rec_size, uint32_t count,
+			 const void *extra, uint32_t extra_size)
+{
+	struct crctl_note_head h = {
+		.version = CRCTL_IMAGE_VERSION, .rec_size = rec_size, .count = count, .extra_size = extra_size,
+	};
+	Elf64_Nhdr nh = {
+		.n_namesz = sizeof(CRCTL_NOTE_NAME), .n_type = type,
+		.n_descsz = sizeof(h) + rec_size * count + extra_size,
+	};
+
+	memcpy(p, &nh, sizeof(nh));
+	memcpy(p + 12, (char[8]){ CRCTL_NOTE_NAME }, 8);
+	memcpy(p + 20, &h, sizeof(h));
+	memcpy(p + 36, recs, (size_t)rec_size * count);
+	memcpy(p + 36 + (size_t)rec_size * count, extra, extra_size);
+	return p + 20 + (nh.n_descsz + 3) / 4 * 4;
+}
+
+/* The descriptors where a manifest has them. */
+static void name_descriptors(uint8_t *desc, uint32_t type)
+{
+	struct crctl_note_head h;
+	struct crctl_vma v;
+	uint32_t i;
+
+	memcpy(&h, desc, sizeof(h));
+	desc += sizeof(h);
+	if (type == CRCTL_NT_IMAGE)
+		memcpy(desc, &(uint32_t){ CRCTL_IMAGE_MANIFEST }, 4);
+	if (type == CRCTL_NT_MM)
+		memcpy(desc + offsetof(struct crctl_mm, exe_fd), &(int32_t){ FD_EXE }, 4);
+	for (i = 0; type == CRCTL_NT_VMA && i < h.count; i++) {
+		memcpy(&v, desc + i * h.rec_size, sizeof(v));
+		if (v.kind == CRCTL_VMA_FILE_PRIVATE)
+			v.fd = FD_EXE;
+		if (v.kind == CRCTL_VMA_FILE_SHARED)
+			v.fd = FD_SHARED;
+		memcpy(desc + i * h.rec_size, &v, sizeof(v));
+	}
+}
+
+/* What a controller makes of @image: the same task, its pages in another file, its files as descriptors. */
+static void make_manifest(struct seed *s, const struct seed *image)
+{
+	const Elf64_Shdr *sh = (const void *)(image->data + sizeof(Elf64_Ehdr));
+	const Elf64_Phdr *ph = (const void *)(image->data + 128);
+	uint32_t nr = sh->sh_info - 1, i, cloexec[] = { FD_SHARED };
+	struct crctl_extent *e = calloc(nr, sizeof(*e));
+	const struct crctl_seccomp sc = { .thread = 1, .nr_insns = sizeof(filter) / sizeof(filter[0]) };
+	struct crctl_control c = { .gate_fd = FD_GATE, .report_fd = FD_REPORT };
+	uint8_t *p;
+	size_t pos;
+
+	snprintf(s->name, sizeof(s->name), "%.20s manifest", image->name);
+	s->data = calloc(1, SIZE_MAX_IMAGE);
+	s->dump_fd = image->dump_fd;
+	if (!e || !s->data)
+		err(2, "%s", s->name);
+	memcpy(s->data, image->data, 128 + sizeof(*ph));
+	p = s->data + 128 + sizeof(*ph);
+	memcpy(p, image->data + ph[0].p_offset, ph[0].p_filesz);
+	for (pos = 0; pos < ph[0].p_filesz;) {
+		Elf64_Nhdr nh;
+		size_t name;
+
+		memcpy(&nh, p + pos, sizeof(nh));
+		name = (nh.n_namesz + 3) & ~3u;
+		if (nh.n_namesz == sizeof(CRCTL_NOTE_NAME) && !memcmp(p + pos + 12, CRCTL_NOTE_NAME, nh.n_namesz))
+			name_descriptors(p + pos + 12 + name, nh.n_type);
+		pos += 12 + name + ((nh.n_descsz + 3) & ~3u);
+	}
+	p += ph[0].p_filesz;
+	for (i = 0; i < nr; i++)
+		e[i] = (struct crctl_extent){
+			.vaddr = ph[i + 1].p_vaddr, .len = ph[i + 1].p_filesz, .offset = ph[i + 1].p_offset, .fd = FD_DUMP,
+		};
+	p = add_note(p, CRCTL_NT_EXTENT, e, sizeof(*e), nr, NULL, 0);
+	if (!strcmp(image->name, "sandboxed"))
+		p = add_note(p, CRCTL_NT_SECCOMP, &sc, sizeof(sc), 1, filter, sizeof(filter));
+	p = add_note(p, CRCTL_NT_CONTROL, &c, sizeof(c), 1, NULL, 0);
+	p = add_note(p, CRCTL_NT_CLOEXEC, NULL, 0, 0, cloexec, sizeof(cloexec));
+	s->size = p - s->data;
+	((Elf64_Ehdr *)s->data)->e_phnum = 1;
+	((Elf64_Shdr *)(s->data + sizeof(Elf64_Ehdr)))->sh_info = 1;
+	((Elf64_Phdr *)(s->data + 128))->p_offset = 128 + sizeof(*ph);
+	((Elf64_Phdr *)(s->data + 128))->p_filesz = s->size - 128 - sizeof(*ph);
+	free(e);
+}
+
+static void place(int from, int to, int flags)
+{
+	if (from < 0 || dup3(from, to, flags) != to)
+		_exit(126);
+}
+
+void manifest_descriptors(const struct seed *seed)
+{
+	int gate[2], report[2];
+
+	place(seed->dump_fd, FD_DUMP, 0);
+	place(open("/proc/self/exe", O_RDONLY), FD_EXE, 0);
+	if (pipe(gate) || pipe(report) || write(gate[1], "g", 1) != 1)
+		_exit(126);
+	place(gate[0], FD_GATE, O_CLOEXEC);
+	place(report[1], FD_REPORT, O_CLOEXEC);
+	close(gate[1]);
+	/* Nobody reads, so it must not block. */
+	fcntl(FD_REPORT, F_SETFL, O_NONBLOCK);
+}
+
+size_t make_seeds(struct seed *seeds, size_t room)
+{
+	int shared = open("/tmp/exec_fuzz.shared", O_CREAT | O_RDWR, 0666);
+	const size_t nr = sizeof(kinds) / sizeof(kinds[0]);
+	size_t i, n = 0;
+
+	if (room < 2 * nr)
+		errx(2, "room for %zu seeds is not enough", room);
+	if (shared < 0 || ftruncate(shared, 16 << 12) || dup2(shared, FD_SHARED) != FD_SHARED)
+		err(2, "a file to share");
+	for (i = 0; i < nr; i++)
+		make_seed(&seeds[i], i);
+	for (i = 0; i < nr; i++)
+		load(&seeds[i]);
+	for (i = 0; i < nr; i++) {
+		make_manifest(&seeds[nr + i], &seeds[i]);
+		seeds[i].dump_fd = -1;
+	}
+	for (i = 0; i < 2 * nr; i++)
+		if (i >= nr || !kinds[i].manifest_only)
+			seeds[n++] = seeds[i];
+	return n;
+}

@@ -1,0 +1,33 @@
+/* Images to start from: real processes of many kinds, dumped by the module. */
+#ifndef SEEDS_H
+#define SEEDS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Descriptors that a manifest made here names; see manifest_descriptors(). */
+enum {
+	FD_DUMP = 40,		/* the image whose pages are wanted */
+	FD_EXE = 41,		/* this program */
+	FD_SHARED = 42,		/* a file for shared mappings */
+	FD_GATE = 43,		/* a pipe with one byte in it */
+	FD_REPORT = 44,		/* a pipe that nobody reads much of */
+};
+
+struct seed {
+	char name[32];
+	uint8_t *data;
+	size_t size;
+	int dump_fd;		/* of a manifest: the image whose pages it wants; else -1 */
+};
+
+/*
+ * Make the seeds, at most @room; returns how many. Ends the program with a
+ * sentence when the module is not there or one cannot be made.
+ */
+size_t make_seeds(struct seed *seeds, size_t room);
+
+/* In a child that is about to execve() a mutation of @seed: open what it names. */
+void manifest_descriptors(const struct seed *seed);
+
+#endif /* SEEDS_H */
