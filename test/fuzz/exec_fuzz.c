@@ -32,6 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "crctl_image.h"
 #include "mutate.h"
 #include "seeds.h"
 
@@ -300,6 +301,41 @@ static long module_users(void)
 
 /* ---- */
 
+/*
+ * The image without its pages, and with so much of the vdso only as the parser
+ * cares for: seeds are kept in the tree. Returns the size.
+ */
+static size_t shorten(uint8_t *data)
+{
+	Elf64_Phdr *ph = (void *)(data + 128);
+	uint8_t *p = data + ph->p_offset, *end = p + ph->p_filesz, *out = p;
+	const uint32_t keep = 64;
+
+	while (p < end) {
+		Elf64_Nhdr nh;
+		struct crctl_note_head h;
+		size_t head, len;
+
+		memcpy(&nh, p, sizeof(nh));
+		head = sizeof(nh) + ((nh.n_namesz + 3) & ~3u);
+		len = head + ((nh.n_descsz + 3) & ~3u);
+		memmove(out, p, len);
+		p += len;
+		if (nh.n_type == CRCTL_NT_VDSO) {
+			memcpy(&h, out + head, sizeof(h));
+			if (h.extra_size > keep)
+				h.extra_size = keep;
+			nh.n_descsz = sizeof(h) + h.extra_size;
+			memcpy(out, &nh, sizeof(nh));
+			memcpy(out + head, &h, sizeof(h));
+			len = head + nh.n_descsz;
+		}
+		out += len;
+	}
+	ph->p_filesz = out - (data + ph->p_offset);
+	return ph->p_offset + ph->p_filesz;
+}
+
 static void write_seeds(const char *dir)
 {
 	char path[4096];
@@ -307,13 +343,11 @@ static void write_seeds(const char *dir)
 	char *p;
 
 	for (i = 0; i < nr_seeds; i++) {
-		const Elf64_Phdr *ph = (const void *)(seeds[i].data + 128);
-
 		snprintf(path, sizeof(path), "%s/%s", dir, seeds[i].name);
 		for (p = path + strlen(dir); *p; p++)
 			if (*p == ' ')
 				*p = '-';
-		size = ph[0].p_offset + ph[0].p_filesz;
+		size = shorten(seeds[i].data);
 		write_image(path, seeds[i].data, size);
 		printf("%s: %zu bytes\n", path, size);
 	}

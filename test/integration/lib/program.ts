@@ -141,7 +141,11 @@ export class Tree {
     await until(
       () => `nothing to have changed, but:\n${changes.slice(0, 40).join("\n")}`,
       () => {
-        changes = differences(before, viewTree(this.pid));
+        try {
+          changes = differences(before, viewTree(this.pid));
+        } catch (error) {
+          changes = [String(error)]; // a task that came or went meanwhile
+        }
         return changes.length === 0;
       },
       5_000,

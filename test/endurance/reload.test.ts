@@ -1,0 +1,98 @@
+/**
+ * The module is disarmed, unloaded, loaded and armed again many times, while others do with /proc/<pid>/ what can be
+ * done with it. Each time it either goes cleanly or stays, with EBUSY and nothing changed.
+ *
+ * CRCTL_CYCLES: how often (1000).
+ */
+
+import { expect } from "chai";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { release } from "node:os";
+import path from "node:path";
+import { must } from "../integration/lib/crctl.js";
+import { CRCTL, PROGRAMS, REPO, newDirectory } from "../integration/lib/paths.js";
+import { Herd } from "../integration/lib/program.js";
+import { until } from "../integration/lib/wait.js";
+
+const CYCLES = Number(process.env["CRCTL_CYCLES"] ?? 1000);
+const ARMED = "/sys/module/crctl/parameters/armed";
+/** What does not stay for ever: as long as the longest of the others holds on to something. */
+const TRIES_MS = 60_000;
+
+/** The errno of it, "" if there is none. */
+function codeOf(act: () => void): string {
+  try {
+    act();
+    return "";
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? String(error);
+  }
+}
+
+const arm = (value: string): string => codeOf(() => writeFileSync(ARMED, value));
+const entries = (): boolean => existsSync("/proc/self/dump") && readdirSync("/proc/self").includes("mfd");
+
+/** Others, each a shell loop that ends when the file `stop` is there. */
+function others(stop: string, target: number): ChildProcess[] {
+  const image = path.join(newDirectory(), "image");
+  const loops = [
+    // list, stat, open and read
+    `for p in /proc/[0-9]*; do ls -l $p $p/mfd; stat $p/dump $p/mfd; cat $p/dump $p/mfd/*; done`,
+    `for p in /proc/[0-9]*/task/*; do ls $p; cat $p/dump; done; find /proc -maxdepth 3 -name 'd*'`,
+    // hold an O_PATH descriptor, or sit in mfd/, for the time of some commands
+    `${PROGRAMS}/procdump ${target} path </dev/null`,
+    `${PROGRAMS}/procdump ${target} chdir </dev/null`,
+    `(cd /proc/${target}/mfd && ls -l . && true)`,
+    // take dumps
+    `rm -rf ${image}; ${process.execPath} ${CRCTL} dump -t ${target} -D ${image} --leave-running`,
+  ];
+  return loops.map((loop) => spawn("/bin/bash", ["-c", `until [ -e ${stop} ]; do ${loop}; done`], { stdio: "ignore" }));
+}
+
+describe("unloading under load", () => {
+  it(`${CYCLES} cycles, each clean or EBUSY`, async () => {
+    const module = path.join(REPO, "build/kmod", release(), "crctl.ko");
+    expect(existsSync(module), module).to.equal(true);
+    const herd = await Herd.gather([{ program: "threads" }, { program: "file_shared" }]);
+    const stop = path.join(newDirectory(), "stop");
+    const crowd = others(stop, herd.pid);
+    let busy = 0;
+    for (let cycle = 0; cycle < CYCLES; cycle++) {
+      await until(
+        "it to be disarmed",
+        () => {
+          const code = arm("0");
+          if (code === "") return true;
+          expect(code).to.equal("EBUSY");
+          expect(entries(), "after EBUSY").to.equal(true);
+          busy++;
+          return false;
+        },
+        TRIES_MS,
+      );
+      expect(entries(), "disarmed").to.equal(false);
+      // every other time only disarmed and armed again
+      if (cycle % 2 === 0) {
+        expect(arm("1")).to.equal("");
+      } else {
+        execFileSync("rmmod", ["crctl"]);
+        expect(existsSync(ARMED)).to.equal(false);
+        execFileSync("insmod", [module]);
+      }
+      expect(entries(), "armed").to.equal(true);
+    }
+    writeFileSync(stop, "");
+    await Promise.all(crowd.map((child) => (child.exitCode === null ? once(child, "exit") : undefined)));
+    console.log(`      ${CYCLES} cycles, EBUSY ${busy} times on the way`);
+
+    // the tree that was dumped all the time is well, and the module works
+    const image = path.join(newDirectory(), "image");
+    await must(["dump", "-t", String(herd.pid), "-D", image, "--leave-running"]);
+    rmSync(image, { recursive: true });
+    await herd.verify();
+    await herd.finish();
+    await until("nobody to use the module", () => readFileSync("/sys/module/crctl/refcnt", "utf8").trim() === "1");
+  });
+});
