@@ -12,14 +12,29 @@ SHELL := /bin/bash
 # Goals run in the order given: `make kmod install` is one after the other, whatever -j says.
 .NOTPARALLEL:
 
-KERNEL ?= 6.1
+DEFAULT_KERNEL := 6.1
+KERNEL ?= $(DEFAULT_KERNEL)
 KERNELS ?= 5.10 6.1 6.12
 VM ?= vagrant/vm --kernel $(KERNEL)
 
 # What the goals run. Each may be replaced on the command line, to run a part: INTEGRATION='node_modules/.bin/mocha -g pipe ...'
 UNIT ?= npm run --silent test:unit
 INTEGRATION ?= node_modules/.bin/mocha --config test/integration/.mocharc.json
-INTEGRATION_VM ?= $(VM) --timeout 4500 --memory 3072
+INTEGRATION_VM ?= $(VM) --timeout $(PATIENCE) --memory 3072
+# What is run where there is no time for all of it: each way of saving and bringing back once.
+CORE ?= $(INTEGRATION) -g '$(CORE_TESTS)'
+CORE_TESTS ?= registers|threads|/proc/<pid>/dump|an image as a program
+CORE_KERNELS ?= 5.10 6.12
+# Seconds for the whole suite: the sanitizer kernel checks each access to memory, under emulation.
+PATIENCE ?= $(if $(filter debug,$(KERNEL)),14400,4500)
+ENDURANCE ?= node_modules/.bin/mocha --config test/endurance/.mocharc.json
+ENDURANCE_VM ?= $(VM) --timeout 14400 --memory 3072
+CYCLES ?= 1000
+GENERATIONS ?= 100
+FUZZ_EXECUTIONS ?= $(if $(filter debug,$(KERNEL)),10000,100000)
+FUZZ_IMAGES ?= 20000
+FUZZ_PARSER ?= 10000000
+FUZZ_VM ?= $(VM) --timeout 14400 --memory 3072
 DEMO ?= test/demo.sh
 DEMO_VM ?= $(VM)
 BENCH ?= node dist/tsc/bench/run.js times
@@ -32,7 +47,8 @@ ifneq ($(wildcard $(node_prefix)/include/node/node_api.h),)
 export npm_config_nodedir ?= $(node_prefix)
 endif
 
-.PHONY: help setup build programs kmod kmod-test kmod-all install uninstall demo test test-unit test-install test-all bench clean distclean
+.PHONY: help setup build programs kmod kmod-test kmod-all install uninstall demo test test-unit test-install bench clean distclean
+.PHONY: matrix debug-kernel fuzz fuzz-parser fuzz-exec fuzz-images endurance
 
 help: ## this list
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -83,11 +99,42 @@ demo: setup build kmod-test ## a tree is checkpointed, killed and restored befor
 test-unit: build ## the tests that need no kernel module, on this machine
 	@vagrant/suites unit='$(UNIT)'
 
-test: setup build programs kmod-test ## all tests: unit tests here, the rest in the test machine
-	@CRCTL_KO=$$(vagrant/module $(KERNEL)) vagrant/suites unit='$(UNIT)' integration='$(INTEGRATION_VM) -- $(INTEGRATION)'
+# $(call in_vm,KERNEL,VM OPTIONS,COMMAND): a shell command
+in_vm = CRCTL_KO=$$(vagrant/module $(1)) && export CRCTL_KO && vagrant/vm --kernel $(1) $(2) -- $(subst ','\'',$(3))
 
-test-all: ## make test on every kernel line
-	@$(foreach kernel,$(KERNELS),$(MAKE) --no-print-directory test KERNEL=$(kernel) &&) true
+test: setup build programs kmod-test ## all tests: unit tests here, the rest in the test machine
+	@vagrant/suites unit='$(UNIT)' fuzz='$(MAKE) --no-print-directory -s -C test/fuzz check' \
+		integration='CRCTL_KO=$$(vagrant/module $(KERNEL)) $(INTEGRATION_VM) -- $(subst ','\'',$(INTEGRATION))' \
+		$(if $(filter $(DEFAULT_KERNEL),$(KERNEL)),$(foreach kernel,$(CORE_KERNELS),'core-$(kernel)=$(call in_vm,$(kernel),--timeout 1200 --memory 3072,$(CORE))'))
+
+matrix: build programs ## the integration tests on every kernel line, with a table at the end
+	@vagrant/setup
+	@vagrant/suites $(foreach kernel,$(KERNELS),'$(kernel)=$(call in_vm,$(kernel),--timeout 4500 --memory 3072,$(INTEGRATION))')
+
+debug-kernel: ## build the sanitizer kernel, for KERNEL=debug
+	@vagrant/setup
+	@vagrant/debug-kernel
+
+fuzz: fuzz-parser fuzz-images ## all fuzzers, execve() on the stock and on the sanitizer kernel
+	@$(MAKE) --no-print-directory fuzz-exec
+	@$(MAKE) --no-print-directory fuzz-exec KERNEL=debug
+
+fuzz-parser: ## the image parser under sanitizers, guided by coverage
+	@vagrant/setup --fuzz
+	@$(MAKE) --no-print-directory -s -C test/fuzz libfuzzer
+	@mkdir -p build/fuzz/corpus
+	test/fuzz/bin/libfuzzer -runs=$(FUZZ_PARSER) -max_len=32768 -print_final_stats=1 -artifact_prefix=build/fuzz/ build/fuzz/corpus test/fuzz/corpus
+	@$(MAKE) --no-print-directory -s -C test/fuzz coverage
+
+fuzz-exec: setup kmod-test ## execve() of mutated images, in the test machine
+	@$(MAKE) --no-print-directory -s -C test/fuzz
+	@CRCTL_KO=$$(vagrant/module $(KERNEL)) $(FUZZ_VM) -- test/fuzz/bin/exec_fuzz -n $(FUZZ_EXECUTIONS) $(if $(SEED),-s $(SEED))
+
+fuzz-images: setup build programs kmod-test ## damaged image directories, in the test machine
+	@CRCTL_KO=$$(vagrant/module $(KERNEL)) $(FUZZ_VM) -- node dist/tsc/test/fuzz/images/run.js --count $(FUZZ_IMAGES) $(if $(SEED),--seed $(SEED))
+
+endurance: setup build programs kmod-test ## a thousand times unloaded under load; a hundred generations of one tree
+	@CRCTL_KO=$$(vagrant/module $(KERNEL)) vagrant/suites endurance='$(ENDURANCE_VM) -- env CRCTL_CYCLES=$(CYCLES) CRCTL_GENERATIONS=$(GENERATIONS) $(ENDURANCE)'
 
 test-install: setup build ## the module as README has it installed on a lab host, through DKMS; compiles in the test machine
 	@$(VM) --timeout 3000 --no-module -- test/install.sh "$$(vagrant/kernel kdir $(KERNEL))"
