@@ -14,6 +14,9 @@ import { SEAL_LENGTH, sealOf, sha256 } from "./seal.js";
 /** Features that this version knows; see Inventory.requires. */
 const KNOWN_FEATURES: readonly string[] = [];
 
+/** Bytes of one metadata file: far beyond what the largest tree needs, and still no harm to read. */
+const MAX_METADATA = 256 << 20;
+
 export interface Image {
   dir: string;
   inventory: Inventory;
@@ -171,6 +174,8 @@ function openRegular(path: string): number {
 function readAll(path: string): Uint8Array {
   const fd = openRegular(path);
   try {
+    const { size } = fstatSync(fd);
+    if (size > MAX_METADATA) throw damaged(path, `it has ${size} bytes, more than any image needs`);
     return readFileSync(fd);
   } finally {
     closeSync(fd);

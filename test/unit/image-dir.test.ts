@@ -184,6 +184,15 @@ describe("image: directories", () => {
     }
   });
 
+  it("are refused, and not read, when the inventory is larger than any image needs", () => {
+    make({ force: true });
+    truncateSync(file("inventory.msgpack"), 1 << 30);
+    const before = process.resourceUsage().maxRSS;
+    expect(codeOf(() => readImage(dir))).to.equal("E_IMAGE_DAMAGED");
+    expect(process.resourceUsage().maxRSS - before, "KiB more").to.be.below(256 << 10);
+    make({ force: true });
+  });
+
   it("are refused with a file missing, too short or too long", () => {
     for (const name of ["tasks.msgpack", "core-100.elf"]) {
       make({ force: true });

@@ -2,8 +2,10 @@
 
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
-import { main } from "../../../src/cli.js";
-import { EXIT } from "../../../src/errors.js";
+import { command as restore } from "../../../src/commands/restore.js";
+import { command as show } from "../../../src/commands/show.js";
+import { CrctlError } from "../../../src/errors.js";
+import { reportError } from "../../../src/ui/output.js";
 import { Original } from "./mutate.js";
 import { Random } from "./random.js";
 
@@ -29,15 +31,24 @@ let codes = new Map<string, number>();
 let problems: string[] = [];
 let done = 0;
 
-async function run(command: readonly string[], what: string): Promise<void> {
-  process.exitCode = undefined;
+/** What the command line does with a command once its arguments are read. */
+async function run(name: string, json: boolean, handler: () => void | Promise<void>, what: string): Promise<void> {
   const start = performance.now();
-  const status = await main(command);
+  let end = "succeeds";
+  try {
+    await handler();
+  } catch (error) {
+    if (error instanceof CrctlError) {
+      await reportError(error, json);
+      end = error.code;
+    } else {
+      end = "internal error";
+      problems.push(`${name}: ${what}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    }
+  }
   const took = performance.now() - start;
-  const code = `${command[0]} ${status === 0 ? "succeeds" : `exits with ${status}`}`;
-  codes.set(code, (codes.get(code) ?? 0) + 1);
-  if (status === EXIT.internal) problems.push(`${command[0]}: an internal error: ${what}`);
-  if (took > LIMIT_MS) problems.push(`${command[0]}: took ${Math.round(took)} ms: ${what}`);
+  codes.set(`${name}: ${end}`, (codes.get(`${name}: ${end}`) ?? 0) + 1);
+  if (took > LIMIT_MS) problems.push(`${name}: took ${Math.round(took)} ms: ${what}`);
 }
 
 function report(index: number, last: boolean): void {
@@ -56,8 +67,11 @@ for (let i = Number(number); i < Number(count); i += Number(workers)) {
   const dir = path.join(room, "image");
   const which = i % images.length;
   const what = `mutation ${i} of seed ${seed}, image ${which}: ${images[which]?.damage(random, dir) ?? ""}`;
-  await run(random.below(4) === 0 ? ["show", "--json", dir] : ["show", "-v", dir], what);
-  await run(["restore", "--check", "-v", "-D", dir], what);
+  const json = random.below(4) === 0;
+  const global = { json, verbose: 1 };
+  await run("show", json, () => show.handler({ ...global, dir }), what);
+  const options = { dir, detach: false, "inherit-fd": undefined, "shell-job": false, force: random.below(2) === 0, check: true };
+  await run("restore --check", json, () => restore.handler({ ...global, ...options }), what);
   rmSync(dir, { recursive: true, force: true });
   done++;
   if (done === EVERY) report(i, false);
