@@ -97,6 +97,8 @@ CRCTL_ADDR(posix_cpu_nsleep_restart)
 CRCTL_ADDR(alarm_timer_nsleep_restart)
 CRCTL_ADDR(do_no_restart_syscall)
 
+#include "compat/symbols_list.h"
+
 #undef CRCTL_SYM
 #undef CRCTL_DATA
 #undef CRCTL_OPT

@@ -5,8 +5,12 @@
 
 #include <linux/mm.h>
 #include <linux/sched/coredump.h>
+#if __has_include(<linux/sched/exec_state.h>)
+#include <linux/sched/exec_state.h>
+#endif
 #include <linux/version.h>
 
+#include "compat/mm_flags.h"
 #include "symbols.h"
 
 /*
@@ -41,6 +45,46 @@ static inline int crctl_set_exe_file(struct mm_struct *mm, struct file *file)
 #endif
 }
 
+static inline unsigned int crctl_dump_filter(const struct mm_struct *mm)
+{
+	unsigned int i, filter = 0;
+
+	for (i = 0; i < MMF_DUMP_FILTER_BITS; i++)
+		if (crctl_mm_flag(mm, MMF_DUMP_FILTER_SHIFT + i))
+			filter |= BIT(i);
+	return filter;
+}
+
+/* May page faults put in whole huge pages? Whatever the process itself has asked for. */
+static inline void crctl_allow_huge_faults(struct mm_struct *mm, bool allow)
+{
+	if (allow)
+		crctl_mm_flag_clear(mm, CRCTL_MMF_DISABLE_THP);
+	else
+		crctl_mm_flag_set(mm, CRCTL_MMF_DISABLE_THP);
+}
+
+/*
+ * May a debugger of the same user look? Since 7.x the mark belongs to the tasks
+ * and not to the memory that they share (struct task_exec_state).
+ */
+#if __has_include(<linux/sched/exec_state.h>)
+static inline bool crctl_is_dumpable(struct task_struct *t)
+{
+	bool ret;
+
+	rcu_read_lock();
+	ret = READ_ONCE(rcu_dereference(t->exec_state)->dumpable) == TASK_DUMPABLE_OWNER;
+	rcu_read_unlock();
+	return ret;
+}
+#else
+static inline bool crctl_is_dumpable(struct task_struct *t)
+{
+	return get_dumpable(t->mm) == SUID_DUMP_USER;
+}
+#endif
+
 /* @filter as /proc/<pid>/coredump_filter has it. */
 static inline void crctl_set_dump_filter(struct mm_struct *mm, unsigned int filter)
 {
@@ -48,9 +92,9 @@ static inline void crctl_set_dump_filter(struct mm_struct *mm, unsigned int filt
 
 	for (i = 0; i < MMF_DUMP_FILTER_BITS; i++)
 		if (filter & BIT(i))
-			set_bit(MMF_DUMP_FILTER_SHIFT + i, &mm->flags);
+			crctl_mm_flag_set(mm, MMF_DUMP_FILTER_SHIFT + i);
 		else
-			clear_bit(MMF_DUMP_FILTER_SHIFT + i, &mm->flags);
+			crctl_mm_flag_clear(mm, MMF_DUMP_FILTER_SHIFT + i);
 }
 
 #endif /* CRCTL_COMPAT_MM_H */

@@ -6,8 +6,12 @@
 #ifndef CRCTL_COMPAT_PROC_H
 #define CRCTL_COMPAT_PROC_H
 
+#include <linux/dcache.h>
 #include <linux/fs.h>
 #include <linux/pid.h>
+#include <linux/version.h>
+
+#include "symbols.h"
 
 /* fs/proc/base.c: struct pid_entry; the same from 5.10 on */
 struct crctl_pid_entry {
@@ -35,6 +39,21 @@ struct crctl_proc_inode {
 static inline struct pid *crctl_proc_pid(const struct inode *inode)
 {
 	return container_of(inode, struct crctl_proc_inode, vfs_inode)->pid;
+}
+
+/*
+ * Join @dentry, which the kernel's operations for /proc/<pid> shall govern, and
+ * @inode. Since 6.17 only one call does both ("new helper: d_splice_alias_ops()").
+ */
+static inline struct dentry *crctl_splice_pid_dentry(struct inode *inode, struct dentry *dentry)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+	return crctl_call(d_splice_alias_ops)(inode, dentry,
+					      crctl_symbols.pid_dentry_operations);
+#else
+	d_set_d_op(dentry, crctl_symbols.pid_dentry_operations);
+	return d_splice_alias(inode, dentry);
+#endif
 }
 
 #endif /* CRCTL_COMPAT_PROC_H */

@@ -10,6 +10,62 @@
 #include <linux/swapops.h>
 #include <linux/version.h>
 
+enum crctl_swap_kind {
+	CRCTL_SWAP_MEMORY,	/* anonymous memory that was swapped out */
+	CRCTL_SWAP_MIGRATION,	/* a page on its way from one place to another */
+	CRCTL_SWAP_POISON,	/* memory or swap that cannot be read any more */
+	CRCTL_SWAP_DEVICE,	/* memory of a device */
+	CRCTL_SWAP_MARKER,	/* no page: userfaultfd's write protection, or a guard */
+	CRCTL_SWAP_OTHER,
+};
+
+/* What was called a swap entry has names of its own since 6.19. */
+#if __has_include(<linux/leafops.h>)
+#include <linux/leafops.h>
+
+typedef softleaf_t crctl_entry_t;
+
+static inline enum crctl_swap_kind crctl_swap_kind(crctl_entry_t e)
+{
+	switch (softleaf_type(e)) {
+	case SOFTLEAF_SWAP:
+		return CRCTL_SWAP_MEMORY;
+	case SOFTLEAF_MIGRATION_READ:
+	case SOFTLEAF_MIGRATION_READ_EXCLUSIVE:
+	case SOFTLEAF_MIGRATION_WRITE:
+		return CRCTL_SWAP_MIGRATION;
+	case SOFTLEAF_DEVICE_PRIVATE_READ:
+	case SOFTLEAF_DEVICE_PRIVATE_WRITE:
+	case SOFTLEAF_DEVICE_EXCLUSIVE:
+		return CRCTL_SWAP_DEVICE;
+	case SOFTLEAF_HWPOISON:
+		return CRCTL_SWAP_POISON;
+	case SOFTLEAF_MARKER:
+		return softleaf_is_poison_marker(e) ? CRCTL_SWAP_POISON : CRCTL_SWAP_MARKER;
+	default:
+		return CRCTL_SWAP_OTHER;
+	}
+}
+
+/* The page of a CRCTL_SWAP_MIGRATION; the page table is locked. */
+static inline struct page *crctl_migrating_page(crctl_entry_t e)
+{
+	return softleaf_to_page(e);
+}
+
+/* What an entry that is neither empty nor present stands for. */
+#define crctl_pte_entry(pte)	softleaf_from_pte(pte)
+#define crctl_pmd_entry(pmd)	softleaf_from_pmd(pmd)
+
+static inline bool crctl_is_pmd_entry(pmd_t pmd)
+{
+	return !pmd_none(pmd) && !pmd_present(pmd);
+}
+
+#else /* swap entries */
+
+typedef swp_entry_t crctl_entry_t;
+
 /*
  * Swap that could not be read (since 6.0: 9f186f9e5fa9, "mm/swapfile: unuse_pte
  * can map random data if swap read fails"), and since 6.6 any memory that is to
@@ -39,16 +95,7 @@
 #define crctl_is_device_memory(e)	is_device_private_entry(e)
 #endif
 
-enum crctl_swap_kind {
-	CRCTL_SWAP_MEMORY,	/* anonymous memory that was swapped out */
-	CRCTL_SWAP_MIGRATION,	/* a page on its way from one place to another */
-	CRCTL_SWAP_POISON,	/* memory or swap that cannot be read any more */
-	CRCTL_SWAP_DEVICE,	/* memory of a device */
-	CRCTL_SWAP_MARKER,	/* no page: userfaultfd's write protection */
-	CRCTL_SWAP_OTHER,
-};
-
-static inline enum crctl_swap_kind crctl_swap_kind(swp_entry_t e)
+static inline enum crctl_swap_kind crctl_swap_kind(crctl_entry_t e)
 {
 	if (!non_swap_entry(e))
 		return CRCTL_SWAP_MEMORY;
@@ -64,7 +111,7 @@ static inline enum crctl_swap_kind crctl_swap_kind(swp_entry_t e)
 }
 
 /* The page of a CRCTL_SWAP_MIGRATION; the page table is locked. */
-static inline struct page *crctl_migrating_page(swp_entry_t e)
+static inline struct page *crctl_migrating_page(crctl_entry_t e)
 {
 /* af5cdaf82238 "mm: remove special swap entry functions" (5.14) */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 14, 0)
@@ -73,5 +120,23 @@ static inline struct page *crctl_migrating_page(swp_entry_t e)
 	return migration_entry_to_page(e);
 #endif
 }
+
+#define crctl_pte_entry(pte)	pte_to_swp_entry(pte)
+#define crctl_pmd_entry(pmd)	pmd_to_swp_entry(pmd)
+#define crctl_is_pmd_entry(pmd)	is_swap_pmd(pmd)
+
+#endif /* swap entries */
+
+/*
+ * Pages of a DAX file were marked as such until 6.17, when they became ordinary
+ * pages in this respect ("mm: remove devmap related functions and page table bits").
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#define crctl_pte_devmap(pte)	false
+#define crctl_pmd_devmap(pmd)	false
+#else
+#define crctl_pte_devmap(pte)	pte_devmap(pte)
+#define crctl_pmd_devmap(pmd)	pmd_devmap(pmd)
+#endif
 
 #endif /* CRCTL_COMPAT_PTE_H */

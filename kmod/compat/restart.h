@@ -6,7 +6,9 @@
 #ifndef CRCTL_COMPAT_RESTART_H
 #define CRCTL_COMPAT_RESTART_H
 
+#include <linux/build_bug.h>
 #include <linux/restart_block.h>
+#include <linux/time64.h>
 #include <linux/version.h>
 
 /* Since 6.7 the size of the futex has bits of its own among the flags (FLAGS_SIZE_32). */
@@ -22,15 +24,24 @@
 #define CRCTL_FLAGS_HAS_TIMEOUT	0x04u
 #endif
 
+/*
+ * When poll(2) times out: two fields until 6.18, one struct timespec64 of the same
+ * layout since, the last member either way.
+ */
+#define CRCTL_RESTART_POLL_END(rb) ({						\
+	BUILD_BUG_ON(sizeof((rb)->poll) != offsetofend(typeof((rb)->poll), has_timeout) + \
+				     sizeof(struct timespec64));		\
+	(struct timespec64 *)(&(rb)->poll.has_timeout + 1);			\
+})
+
 static inline u64 crctl_restart_poll_end(const struct restart_block *rb)
 {
-	return (u64)rb->poll.tv_sec * NSEC_PER_SEC + rb->poll.tv_nsec;
+	return timespec64_to_ns(CRCTL_RESTART_POLL_END(rb));
 }
 
 static inline void crctl_restart_poll_set_end(struct restart_block *rb, u64 ns)
 {
-	rb->poll.tv_sec = ns / NSEC_PER_SEC;
-	rb->poll.tv_nsec = ns % NSEC_PER_SEC;
+	*CRCTL_RESTART_POLL_END(rb) = ns_to_timespec64(ns);
 }
 
 #endif /* CRCTL_COMPAT_RESTART_H */

@@ -4,6 +4,8 @@
 #define CRCTL_COMPAT_SIGNALS_H
 
 #include <linux/elfcore.h>
+#include <linux/prctl.h>
+#include <linux/sched/signal.h>
 #include <linux/signal.h>
 #include <linux/version.h>
 
@@ -21,5 +23,24 @@
 #else
 #define crctl_prstatus_common(ps) (ps)
 #endif
+
+/*
+ * What was added to what a process's threads share in signal_struct, and is not
+ * saved: its name, or NULL.
+ */
+static inline const char *crctl_signal_unsaved(const struct signal_struct *sig)
+{
+#ifdef CLONE_AUTOREAP
+	/* 7.x: the parent need not wait for it */
+	if (sig->autoreap)
+		return "it goes without being waited for (CLONE_AUTOREAP)";
+#endif
+#ifdef PR_TIMER_CREATE_RESTORE_IDS
+	/* 6.15 */
+	if (sig->timer_create_restore_ids)
+		return "it chooses the ids of its timers (PR_TIMER_CREATE_RESTORE_IDS)";
+#endif
+	return NULL;
+}
 
 #endif /* CRCTL_COMPAT_SIGNALS_H */

@@ -11,6 +11,18 @@
  * 8ce8849dd1e7 "posix-timers: Ensure timer ID search-loop limit is valid" (6.5)
  * renamed the field; it went into the stable branches of 5.10 and 6.1 as well.
  */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+/* "posix-timers: Make signal_struct::next_posix_timer_id an atomic_t"; only its lower bits count */
+static inline int crctl_next_timer_id(struct signal_struct *sig)
+{
+	return atomic_read(&sig->next_posix_timer_id) & INT_MAX;
+}
+
+static inline void crctl_set_next_timer_id(struct signal_struct *sig, int id)
+{
+	atomic_set(&sig->next_posix_timer_id, id);
+}
+#else
 static inline int crctl_next_timer_id(struct signal_struct *sig)
 {
 	return sig->next_posix_timer_id;
@@ -20,6 +32,7 @@ static inline void crctl_set_next_timer_id(struct signal_struct *sig, int id)
 {
 	sig->next_posix_timer_id = id;
 }
+#endif
 
 /*
  * Call @fn for each timer; siglock held. The list is a hlist since 6.12

@@ -6,8 +6,9 @@
 #define CRCTL_COMPAT_VMA_H
 
 #include <linux/mm.h>
-#include <linux/sched/coredump.h>
 #include <linux/version.h>
+
+#include "compat/mm_flags.h"
 
 /*
  * Iterate over all areas; the iterator is declared by CRCTL_VMA_ITERATOR().
@@ -25,6 +26,30 @@
 /* 7677f7fd8be7 "userfaultfd: add minor fault registration mode" (5.13) */
 #ifndef VM_UFFD_MINOR
 #define VM_UFFD_MINOR VM_NONE
+#endif
+
+/* Since 7.x userfaultfd(2) can ask to be told of reads as well. */
+#ifdef VM_UFFD_RWP
+#define CRCTL_VM_UFFD_RWP VM_UFFD_RWP
+#else
+#define CRCTL_VM_UFFD_RWP VM_NONE
+#endif
+
+/*
+ * Since 6.18 an area that has, or had, guard pages says so (MADV_GUARD_INSTALL,
+ * 6.13). The guards themselves are markers in the page table.
+ */
+#ifdef VM_MAYBE_GUARD
+#define CRCTL_VM_MAYBE_GUARD VM_MAYBE_GUARD
+#else
+#define CRCTL_VM_MAYBE_GUARD VM_NONE
+#endif
+
+/* Kernels from 6.16 on may be built to seal the vdso and its data (CONFIG_MSEAL_SYSTEM_MAPPINGS). */
+#ifdef VM_SEALED_SYSMAP
+#define CRCTL_VM_SEALED_SYSMAP VM_SEALED_SYSMAP
+#else
+#define CRCTL_VM_SEALED_SYSMAP VM_NONE
 #endif
 
 /*
@@ -73,13 +98,17 @@ static inline const char *crctl_mm_unsaved(struct mm_struct *mm)
 {
 #ifdef MMF_HAS_MDWE
 	/* b507808ebce2, "mm: implement memory-deny-write-execute as a prctl" (6.3) */
-	if (test_bit(MMF_HAS_MDWE, &mm->flags))
+	if (crctl_mm_flag(mm, MMF_HAS_MDWE))
 		return "no memory may become executable (PR_SET_MDWE)";
 #endif
 #ifdef MMF_VM_MERGE_ANY
 	/* d7597f59d1d3, "mm: add new api to enable ksm per process" (6.4) */
-	if (test_bit(MMF_VM_MERGE_ANY, &mm->flags))
+	if (crctl_mm_flag(mm, MMF_VM_MERGE_ANY))
 		return "all its memory is to be merged (PR_SET_MEMORY_MERGE)";
+#endif
+#ifdef MMF_DISABLE_THP_EXCEPT_ADVISED
+	if (crctl_mm_flag(mm, MMF_DISABLE_THP_EXCEPT_ADVISED))
+		return "huge pages are for advised memory alone (PR_THP_DISABLE_EXCEPT_ADVISED)";
 #endif
 #ifdef CONFIG_ADDRESS_MASKING
 	/* 82721d8b25d7, "x86/mm: Handle LAM on context switch" (6.4) */

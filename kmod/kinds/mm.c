@@ -9,8 +9,9 @@
 #include <linux/sched/coredump.h>
 #include <linux/sched/task_stack.h>
 
-#include "compat/vma.h"
 #include "compat/fs.h"
+#include "compat/mm.h"
+#include "compat/vma.h"
 #include "proc/proc.h"
 
 /* ---- what is refused ---- */
@@ -38,7 +39,7 @@ static void check_context(struct crctl_group *g, struct crctl_notes *n)
 			     "%u contexts of io_setup(2)", contexts);
 	if (unsaved)
 		crctl_refuse(n, CRCTL_REFUSE_THREAD, 0, 0, 0, "%s", unsaved);
-	if (test_bit(MMF_HAS_UPROBES, &mm->flags))
+	if (crctl_mm_flag(mm, MMF_HAS_UPROBES))
 		crctl_refuse(n, CRCTL_REFUSE_UPROBE, 0, 0, 0,
 			     "uprobes are set, or were, in its program text");
 }
@@ -92,8 +93,9 @@ static void fill_special(struct mm_struct *mm, struct crctl_mm *r)
 	}
 }
 
-static int fill_mm(struct mm_struct *mm, struct crctl_mm *r)
+static int fill_mm(struct crctl_group *g, struct crctl_mm *r)
 {
+	struct mm_struct *mm = g->mm;
 	int err = mmap_read_lock_killable(mm);
 
 	if (err)
@@ -114,9 +116,9 @@ static int fill_mm(struct mm_struct *mm, struct crctl_mm *r)
 	r->mmap_base = mm->mmap_base;
 	r->lock_future = mm->def_flags & VM_LOCKED ?
 			 (mm->def_flags & VM_LOCKONFAULT ? 2 : 1) : 0;
-	r->dumpable = get_dumpable(mm) == SUID_DUMP_USER;
-	r->thp_disable = test_bit(MMF_DISABLE_THP, &mm->flags);
-	r->coredump_filter = (mm->flags & MMF_DUMP_FILTER_MASK) >> MMF_DUMP_FILTER_SHIFT;
+	r->dumpable = crctl_is_dumpable(g->threads[0]);
+	r->thp_disable = crctl_mm_flag(mm, CRCTL_MMF_DISABLE_THP);
+	r->coredump_filter = crctl_dump_filter(mm);
 	r->membarrier = membarrier_of(mm);
 	fill_special(mm, r);
 	mmap_read_unlock(mm);
@@ -151,7 +153,7 @@ static int add_mm(struct crctl_group *g, struct crctl_notes *n, char *room)
 	char *path = NULL;
 	int err;
 
-	err = fill_mm(g->mm, &r);
+	err = fill_mm(g, &r);
 	if (err)
 		return err;
 	exe = crctl_call(get_mm_exe_file)(g->mm);

@@ -4,6 +4,7 @@
 #include <linux/prctl.h>
 #include <linux/sched/jobctl.h>
 
+#include "compat/signals.h"
 #include "compat/timers.h"
 #include "restore/restore.h"
 
@@ -37,11 +38,14 @@ int crctl_process_dump(struct crctl_group *g, struct crctl_notes *n)
 		.child_subreaper = sig->is_child_subreaper,
 		.next_timer_id = crctl_next_timer_id(sig),
 	};
+	const char *unsaved = crctl_signal_unsaved(sig);
 	unsigned long flags;
 	int ret = dump_prpsinfo(g, n);
 
 	if (ret)
 		return ret;
+	if (unsaved)
+		crctl_refuse(n, CRCTL_REFUSE_THREAD, 0, 0, 0, "%s", unsaved);
 	if (!crctl_lock_sighand(g->leader, &flags))
 		return -ESRCH;
 	if (sig->flags & SIGNAL_STOP_STOPPED)

@@ -45,6 +45,9 @@ static void refuse_thread(struct crctl_group *g, struct task_struct *t,
 	if (crctl_syscall_dispatch(t))
 		crctl_refuse(n, CRCTL_REFUSE_SYSCALL_DISPATCH, tid, 0, 0,
 			     "a thread uses syscall user dispatch");
+	if (crctl_rseq_slice(t))
+		crctl_refuse(n, CRCTL_REFUSE_THREAD, tid, 0, 0,
+			     "a thread asked for longer time slices (PR_RSEQ_SLICE_EXTENSION)");
 	if (t->personality != g->leader->personality)
 		crctl_refuse(n, CRCTL_REFUSE_THREAD, tid, 0, t->personality,
 			     "a thread has a personality of its own");
@@ -83,7 +86,7 @@ int crctl_thread_dump(struct crctl_group *g, unsigned int idx, struct crctl_note
 	if (!t->sas_ss_size)
 		out.sas_flags |= SS_DISABLE;
 	out.pdeath_signal = t->pdeath_signal;
-	out.robust_list = (unsigned long)t->robust_list;
+	out.robust_list = (unsigned long)CRCTL_ROBUST_LIST(t);
 	out.clear_child_tid = (unsigned long)t->clear_child_tid;
 	crctl_rseq_read(t, &out.rseq, &out.rseq_len, &out.rseq_sig);
 	out.timer_slack_ns = t->timer_slack_ns;

@@ -43,9 +43,9 @@ static const struct {
 
 /* What the kernel sets on its own areas. */
 #define FLAGS_SPECIAL	(FLAGS_IMPLIED | VM_MAYWRITE | VM_MAYEXEC | VM_DONTEXPAND | VM_DONTDUMP | \
-			 VM_IO | VM_PFNMAP)
+			 VM_IO | VM_PFNMAP | VM_MIXEDMAP | CRCTL_VM_SEALED_SYSMAP)
 
-#define FLAGS_UFFD	(VM_UFFD_MISSING | VM_UFFD_WP | VM_UFFD_MINOR)
+#define FLAGS_UFFD	(VM_UFFD_MISSING | VM_UFFD_WP | VM_UFFD_MINOR | CRCTL_VM_UFFD_RWP)
 #define FLAGS_PKEY	(VM_PKEY_BIT0 | VM_PKEY_BIT1 | VM_PKEY_BIT2 | VM_PKEY_BIT3)
 
 struct vma_table {
@@ -184,6 +184,9 @@ static void check_flags(struct vma_table *t, struct vm_area_struct *vma, u32 kin
 		known |= vma_flags[i].vm;
 	if (kind == CRCTL_VMA_VDSO || kind == CRCTL_VMA_VVAR)
 		known = FLAGS_SPECIAL;
+	/* Guards are found with the pages, which are looked at in private areas. */
+	if (kind == CRCTL_VMA_ANON || kind == CRCTL_VMA_FILE_PRIVATE)
+		known |= CRCTL_VM_MAYBE_GUARD;
 
 	if (flags & FLAGS_UFFD || vma->vm_userfaultfd_ctx.ctx)
 		crctl_refuse(t->n, CRCTL_REFUSE_USERFAULTFD, 0, vma->vm_start,

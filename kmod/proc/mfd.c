@@ -169,9 +169,8 @@ static struct dentry *make_link(struct dentry *dentry, struct task_struct *task,
 		return ERR_PTR(-ENOENT);
 	inode->i_op = &crctl_mfd_link_iops;
 	inode->i_size = 64;	/* as map_files has it; the length is not known */
-	d_set_d_op(dentry, crctl_symbols.pid_dentry_operations);
 	ihold(inode);
-	res = d_splice_alias(inode, dentry);
+	res = crctl_splice_pid_dentry(inode, dentry);
 	if (!IS_ERR(res))
 		d_mark_dontcache(inode);
 	iput(inode);

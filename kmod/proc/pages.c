@@ -138,9 +138,9 @@ static int present_pte(struct finder *f, unsigned long addr, pte_t pte)
 
 	if (is_zero_pfn(pte_pfn(pte)))
 		return 0;
-	if (pte_devmap(pte) && !f->anon)
+	if (crctl_pte_devmap(pte) && !f->anon)
 		return 0;	/* the file's own page, on a DAX file system */
-	if (pte_special(pte) || pte_devmap(pte) || !pfn_valid(pte_pfn(pte)))
+	if (pte_special(pte) || crctl_pte_devmap(pte) || !pfn_valid(pte_pfn(pte)))
 		return bad(f, addr, "a page that is no ordinary memory");
 	page = pte_page(pte);
 	if (PageAnon(page))
@@ -150,7 +150,7 @@ static int present_pte(struct finder *f, unsigned long addr, pte_t pte)
 	return 0;
 }
 
-static int absent_pte(struct finder *f, unsigned long addr, swp_entry_t entry)
+static int absent_pte(struct finder *f, unsigned long addr, crctl_entry_t entry)
 {
 	struct page *page;
 
@@ -186,7 +186,7 @@ static int on_pte(pte_t *ptep, unsigned long addr, unsigned long next, struct mm
 		return 0;
 	if (pte_present(pte))
 		return present_pte(f, addr, pte);
-	return absent_pte(f, addr, pte_to_swp_entry(pte));
+	return absent_pte(f, addr, crctl_pte_entry(pte));
 }
 
 /* ---- huge pages ---- */
@@ -210,7 +210,7 @@ static int huge_page(struct finder *f, unsigned long addr, unsigned long end, st
 }
 
 static int migrating_huge_page(struct finder *f, unsigned long addr, unsigned long end,
-			       swp_entry_t entry)
+			       crctl_entry_t entry)
 {
 	int err = 0;
 
@@ -234,13 +234,13 @@ static int on_pmd(pmd_t *pmdp, unsigned long addr, unsigned long next, struct mm
 	cond_resched();
 
 	pmd = READ_ONCE(*pmdp);
-	if (!pmd_trans_huge(pmd) && !pmd_devmap(pmd) && !is_swap_pmd(pmd))
+	if (!pmd_trans_huge(pmd) && !crctl_pmd_devmap(pmd) && !crctl_is_pmd_entry(pmd))
 		return 0;	/* none, or page table entries that the walk visits */
 	ptl = pmd_lock(walk->mm, pmdp);
 	pmd = *pmdp;
-	if (is_swap_pmd(pmd)) {
-		err = migrating_huge_page(f, addr, next, pmd_to_swp_entry(pmd));
-	} else if (pmd_devmap(pmd)) {
+	if (crctl_is_pmd_entry(pmd)) {
+		err = migrating_huge_page(f, addr, next, crctl_pmd_entry(pmd));
+	} else if (crctl_pmd_devmap(pmd)) {
 		err = f->anon ? bad(f, addr, "a page that is no ordinary memory") : 0;
 	} else if (pmd_trans_huge(pmd)) {
 		page = pmd_page(pmd);

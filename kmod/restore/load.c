@@ -9,9 +9,9 @@
 #include <linux/seccomp.h>
 #include <linux/vmalloc.h>
 #include <linux/xattr.h>
-#include <asm/vdso.h>
 
 #include "compat/files.h"
+#include "compat/vdso.h"
 #include "restore/load.h"
 #include "restore/memory.h"
 
@@ -364,7 +364,7 @@ static int check_vdso(struct crctl_restore *r)
 	    memcmp(r->img.vdso.extra, vdso->data, vdso->size))
 		return crctl_restore_fail(r, -EOPNOTSUPP, "vdso", m->vdso,
 					  "the vdso is not that of this kernel");
-	if (m->vdso - m->vvar != -vdso->sym_vvar_start)
+	if (m->vdso - m->vvar != crctl_vdso_data_size(vdso))
 		return crctl_restore_fail(r, -EOPNOTSUPP, "vdso", m->vdso,
 					  "the vdso was moved away from its data");
 	return 0;

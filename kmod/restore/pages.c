@@ -202,10 +202,7 @@ static int fill_pass(struct fill *f, bool whole, unsigned int nr_helpers)
 	 * Whole huge pages may come in one fault; a part of one must not, or
 	 * memory that the program gave back would be there again.
 	 */
-	if (whole)
-		clear_bit(MMF_DISABLE_THP, &f->mm->flags);
-	else
-		set_bit(MMF_DISABLE_THP, &f->mm->flags);
+	crctl_allow_huge_faults(f->mm, whole);
 	if (nr_helpers)
 		helpers = kcalloc(nr_helpers, sizeof(*helpers), GFP_KERNEL);
 	if (!helpers)
@@ -260,7 +257,7 @@ int crctl_pages_fill(struct crctl_restore *r)
 	ret = fill_pass(&f, true, nr_helpers);
 	if (!ret)
 		ret = fill_pass(&f, false, nr_helpers);
-	clear_bit(MMF_DISABLE_THP, &f.mm->flags);
+	crctl_allow_huge_faults(f.mm, true);
 	if (ret)
 		crctl_restore_fail(r, ret, "pages", f.error_addr, "cannot fill memory");
 	return ret;

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Part of symbols_list.h, included by it as many times: what only some kernels
+ * have or need.
+ */
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+CRCTL_SYM(struct dentry *, d_splice_alias_ops,
+	  (struct inode *inode, struct dentry *dentry, const struct dentry_operations *ops))
+#endif
