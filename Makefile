@@ -14,7 +14,7 @@ SHELL := /bin/bash
 
 DEFAULT_KERNEL := 6.1
 KERNEL ?= $(DEFAULT_KERNEL)
-KERNELS ?= 5.10 6.1 6.12
+KERNELS ?= 5.10 6.1 6.12 7.x
 VM ?= vagrant/vm --kernel $(KERNEL)
 
 # What the goals run. Each may be replaced on the command line, to run a part: INTEGRATION='node_modules/.bin/mocha -g pipe ...'
@@ -47,7 +47,7 @@ ifneq ($(wildcard $(node_prefix)/include/node/node_api.h),)
 export npm_config_nodedir ?= $(node_prefix)
 endif
 
-.PHONY: help setup build programs kmod kmod-test kmod-all install uninstall demo test test-unit test-install bench clean distclean
+.PHONY: help setup build programs kmod kmod-test kmod-all check-endbr install uninstall demo test test-unit test-install bench clean distclean
 .PHONY: matrix debug-kernel fuzz fuzz-parser fuzz-exec fuzz-images endurance
 
 help: ## this list
@@ -87,6 +87,9 @@ kmod-test: ## the module for the test kernel KERNEL, apart from kmod/'s own prod
 kmod-all: ## the module for every kernel line that is known
 	@for kernel in $(KERNELS); do vagrant/module $$kernel; done
 
+check-endbr: ## on kernels with IBT: does the module call through a pointer what may not be called so?
+	@vagrant/check-endbr $(filter-out 5.10 6.1,$(KERNELS))
+
 install: ## install the module of this tree on this machine through DKMS, loaded at boot
 	$(MAKE) -C kmod install
 
@@ -107,7 +110,7 @@ test: setup build programs kmod-test ## all tests: unit tests here, the rest in 
 		integration='CRCTL_KO=$$(vagrant/module $(KERNEL)) $(INTEGRATION_VM) -- $(subst ','\'',$(INTEGRATION))' \
 		$(if $(filter $(DEFAULT_KERNEL),$(KERNEL)),$(foreach kernel,$(CORE_KERNELS),'core-$(kernel)=$(call in_vm,$(kernel),--timeout 1200 --memory 3072,$(CORE))'))
 
-matrix: build programs ## the integration tests on every kernel line, with a table at the end
+matrix: build programs kmod-all ## the integration tests on every kernel line, with a table at the end
 	@vagrant/setup
 	@vagrant/suites $(foreach kernel,$(KERNELS),'$(kernel)=$(call in_vm,$(kernel),--timeout 4500 --memory 3072,$(INTEGRATION))')
 

@@ -97,10 +97,10 @@ u32 crctl_prctl_dump(struct task_struct *t);				/* prctl.c */
 void crctl_restart_dump(struct crctl_group *g, struct task_struct *t,
 			struct crctl_thread *out, struct crctl_notes *n);	/* restart.c */
 
-/* lock_task_sighand(), whose function half is not exported; false: it has gone. */
+/* lock_task_sighand(), which is not exported; false: it has gone. */
 static inline bool crctl_lock_sighand(struct task_struct *t, unsigned long *flags)
 {
-	return crctl_call(__lock_task_sighand)(t, flags);
+	return crctl_call(lock_task_sighand)(t, flags);
 }
 
 /* ---- life cycle, main.c ---- */

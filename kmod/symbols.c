@@ -81,6 +81,10 @@ int crctl_symbols_init(void)
 	addr = lookup(#name, &missing);						\
 	if (addr)								\
 		SET_CALL(name, addr);
+#define CRCTL_SYM_WAS(ret, name, old, args)					\
+	addr = static_call(crctl_kallsyms_lookup_name)(#old) ?: lookup(#name, &missing); \
+	if (addr)								\
+		SET_CALL(name, addr);
 #define CRCTL_DATA(type, name)							\
 	crctl_symbols.name = (type *)lookup(#name, &missing);
 #define CRCTL_OPT(type, name)							\

@@ -5,6 +5,8 @@
  * symbols.c). There is no include guard, on purpose.
  *
  *   CRCTL_SYM(return type, name, (arguments))	functions that are called
+ *   CRCTL_SYM_WAS(return type, name, old, (arguments))
+ *						the same, called @old by older kernels
  *   CRCTL_DATA(type, name)			objects that are looked at
  *   CRCTL_OPT(type, name)			objects that some kernels do not have: NULL
  *   CRCTL_ADDR(name)				functions whose address is only
@@ -12,6 +14,9 @@
  */
 #ifndef CRCTL_SYM
 #define CRCTL_SYM(ret, name, args)
+#endif
+#ifndef CRCTL_SYM_WAS
+#define CRCTL_SYM_WAS(ret, name, old, args) CRCTL_SYM(ret, name, args)
 #endif
 #ifndef CRCTL_DATA
 #define CRCTL_DATA(type, name)
@@ -28,8 +33,8 @@ CRCTL_SYM(struct mm_struct *, mm_access, (struct task_struct *task, unsigned int
 CRCTL_SYM(bool, ptrace_may_access, (struct task_struct *task, unsigned int mode))
 CRCTL_SYM(unsigned long, wait_task_inactive,
 	  (struct task_struct *task, unsigned int match_state))
-CRCTL_SYM(struct sighand_struct *, __lock_task_sighand,
-	  (struct task_struct *task, unsigned long *flags))
+CRCTL_SYM_WAS(struct sighand_struct *, lock_task_sighand, __lock_task_sighand,
+	      (struct task_struct *task, unsigned long *flags))
 CRCTL_SYM(int, walk_page_range,
 	  (struct mm_struct *mm, unsigned long start, unsigned long end,
 	   const struct mm_walk_ops *ops, void *private))
@@ -100,6 +105,7 @@ CRCTL_ADDR(do_no_restart_syscall)
 #include "compat/symbols_list.h"
 
 #undef CRCTL_SYM
+#undef CRCTL_SYM_WAS
 #undef CRCTL_DATA
 #undef CRCTL_OPT
 #undef CRCTL_ADDR

@@ -7,6 +7,7 @@
 #include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/mount.h>
+#include <linux/shmem_fs.h>
 #include <linux/uio.h>
 #include <linux/version.h>
 #include <linux/xattr.h>
@@ -24,6 +25,24 @@ static inline bool crctl_has_file_caps(struct file *f)
 #else
 	return vfs_getxattr(file_dentry(f), XATTR_NAME_CAPS, NULL, 0) > 0;
 #endif
+}
+
+/*
+ * A file of the kernel's own tmpfs that nobody else has, and security modules do
+ * not look at. Since 7.x there is a type for the flags of an area.
+ */
+static inline struct file *crctl_kernel_shmem_file(const char *name, loff_t size)
+{
+#ifdef EMPTY_VMA_FLAGS
+	struct file *file = shmem_file_setup(name, size, EMPTY_VMA_FLAGS);
+#else
+	struct file *file = shmem_file_setup(name, size, 0);
+#endif
+
+	/* shmem_kernel_file_setup() does this, but is not exported everywhere */
+	if (!IS_ERR(file))
+		file_inode(file)->i_flags |= S_PRIVATE;
+	return file;
 }
 
 /* path_noexec(), which is not exported */

@@ -9,6 +9,7 @@
 #include <linux/mutex.h> /* futex.h of 6.12 needs it */
 #include <linux/futex.h>
 #include <linux/seccomp.h>
+#include <linux/uaccess.h>
 #include <asm/syscall.h>
 
 #include "compat/rseq.h"
@@ -108,6 +109,27 @@ static int prctl_value(struct crctl_restore *r, int option, unsigned long value,
 	return ret ? crctl_restore_fail(r, ret, "thread", value, "cannot set %s", name) : 0;
 }
 
+/*
+ * Registration forgets a critical section (fd881d0a085f, "rseq: Fix segfault on
+ * registration when rseq_cs is non-zero"): the address of its descriptor, which
+ * is in the program's memory, is put back. A thread that was caught inside one
+ * has to go to the abort address, as after any other interruption.
+ */
+static int register_rseq(const struct crctl_thread *t)
+{
+	__u64 __user *section = (void __user *)((unsigned long)t->rseq +
+						offsetof(struct rseq, rseq_cs));
+	__u64 saved;
+	long ret;
+
+	if (get_user(saved, section))
+		return -EFAULT;
+	ret = CRCTL_SYS(rseq, t->rseq, t->rseq_len, 0, t->rseq_sig);
+	if (!ret && saved && put_user(saved, section))
+		ret = -EFAULT;
+	return ret;
+}
+
 /* Comes after the credentials: a change of those clears the death signal. */
 int crctl_thread_restore(struct crctl_restore *r, u32 idx)
 {
@@ -131,7 +153,7 @@ int crctl_thread_restore(struct crctl_restore *r, u32 idx)
 	    CRCTL_SYS(set_robust_list, t.robust_list, sizeof(struct robust_list_head)))
 		return crctl_restore_fail(r, -EINVAL, "thread", t.robust_list,
 					  "cannot set the robust list");
-	if (t.rseq && CRCTL_SYS(rseq, t.rseq, t.rseq_len, 0, t.rseq_sig))
+	if (t.rseq && register_rseq(&t))
 		return crctl_restore_fail(r, -EINVAL, "thread", t.rseq,
 					  "cannot register rseq");
 	if (t.timer_slack_ns && t.timer_slack_ns != current->timer_slack_ns)

@@ -8,6 +8,8 @@
  * points the task at one page of a file of our own. Its first fetch of an
  * instruction ends in our fault handler, which adds task work and maps nothing;
  * the work runs before the task gets to user space, outside any system call.
+ * (The inode is one of the kernel's own tmpfs: since 6.17 nothing on its other
+ * internal file systems can be mapped executable.)
  *
  * (Task work added by the handler itself would run too early under a debugger
  * that asked for exec events, still inside execve().)
@@ -15,11 +17,11 @@
  * A new thread starts where its creator is, which is at the pad. Its stack
  * pointer, which nobody uses there, tells which thread of the image it is.
  */
-#include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/mman.h>
 #include <linux/sched/task.h>
 
+#include "compat/files.h"
 #include "restore/restore.h"
 
 static vm_fault_t pad_fault(struct vm_fault *vmf)
@@ -65,10 +67,22 @@ static const struct file_operations pad_fops = {
 	.release = pad_release,
 };
 
+static struct file *pad_file(struct crctl_restore *r)
+{
+	const struct file_operations *fops = &pad_fops;
+	struct file *file = crctl_kernel_shmem_file("[crctl]", PAGE_SIZE);
+
+	if (IS_ERR(file))
+		return file;
+	replace_fops(file, fops_get(fops));
+	file->private_data = r;
+	return file;
+}
+
 /* On success the file, and so the mapping, owns the caller's reference. */
 int crctl_landing_map(struct crctl_restore *r)
 {
-	struct file *file = anon_inode_getfile("[crctl]", &pad_fops, r, O_RDONLY);
+	struct file *file = pad_file(r);
 	unsigned long addr;
 	u32 i;
 
