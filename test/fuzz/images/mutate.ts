@@ -28,12 +28,12 @@ const STRINGS: readonly string[] = [
 ];
 
 function number(random: Random, old: number | bigint): unknown {
-  const one = typeof old === "bigint" ? 1n : 1;
   switch (random.below(5)) {
     case 0:
-      return (old as bigint) + (one as bigint);
+      // wrapped around: msgpack has no more than 64 bits
+      return typeof old === "bigint" ? BigInt.asUintN(64, old + 1n) : old + 1;
     case 1:
-      return (old as bigint) - (one as bigint);
+      return typeof old === "bigint" ? BigInt.asIntN(64, old - 1n) : old - 1;
     case 2:
       return BigInt.asUintN(64, BigInt(Number.isInteger(Number(old)) ? old : 0) ^ (1n << BigInt(random.below(64))));
     default:
