@@ -56,6 +56,7 @@ CRCTL_SYM(int, kallsyms_lookup_size_offset,
 	  (unsigned long addr, unsigned long *size, unsigned long *offset))
 CRCTL_DATA(const void, tgid_base_stuff)
 CRCTL_DATA(const struct dentry_operations, pid_dentry_operations)
+CRCTL_DATA(unsigned long, mmap_min_addr)
 
 /* a sandbox that cannot be saved, where the kernel has it (5.13) */
 CRCTL_OPT(const struct lsm_blob_sizes, landlock_blob_sizes)

@@ -82,6 +82,7 @@ export interface Native {
   holders(pids: readonly number[], prefixes: readonly string[]): { pid: number; link: string }[];
   deletedHolders(pids: readonly number[]): { pid: number; dev: bigint; ino: bigint }[];
   sharedMemory(pids: readonly number[]): SharedMapping[];
+  mappedIds(paths: readonly string[]): (string | Errno)[];
   lock(fd: number): boolean;
   memfdCreate(name: string, flags: number): number;
   fcntlNumber(fd: number, command: number, argument: number): number;
@@ -95,6 +96,7 @@ export interface Native {
 
   // pipe.cc
   peekPipe(fd: number): { capacity: number; unread: number; chunks: Uint8Array[] };
+  otherEndClosed(fd: number): boolean;
 
   // process.cc
   scheduling(tids: readonly number[]): SchedRecord[];

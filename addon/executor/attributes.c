@@ -19,7 +19,7 @@
 
 #define NR_RLIMITS	16
 
-static int set_rlimits(struct executor *ex, const struct plan_op *op, struct error *error)
+static int set_rlimits(struct executor *ex, pid_t pid, const struct plan_op *op, struct error *error)
 {
 	static struct rlimit64 own[NR_RLIMITS];
 	static bool known;
@@ -38,13 +38,13 @@ static int set_rlimits(struct executor *ex, const struct plan_op *op, struct err
 	for (size_t i = 0; i < count; i++) {
 		if (wanted[i].rlim_cur == own[i].rlim_cur && wanted[i].rlim_max == own[i].rlim_max)
 			continue;
-		if (prlimit64(op->arg, (int)i, &wanted[i], NULL) < 0)
+		if (prlimit64(pid, (int)i, &wanted[i], NULL) < 0)
 			return failed(error, errno, "prlimit");
 	}
 	return 0;
 }
 
-static int set_sched(struct executor *ex, const struct plan_op *op, struct error *error)
+static int set_sched(struct executor *ex, pid_t tid, const struct plan_op *op, struct error *error)
 {
 	static struct crctl_sched_attr own;
 	struct crctl_sched_attr wanted;
@@ -58,14 +58,14 @@ static int set_sched(struct executor *ex, const struct plan_op *op, struct error
 	if (memcmp(&own, &wanted, sizeof(own)) == 0)
 		return 0;
 	/* a real-time task keeps a nice value for later, which sched_setattr(2) does not touch */
-	if (wanted.sched_nice != 0 && setpriority(PRIO_PROCESS, (id_t)op->arg, wanted.sched_nice) < 0)
+	if (wanted.sched_nice != 0 && setpriority(PRIO_PROCESS, (id_t)tid, wanted.sched_nice) < 0)
 		return failed(error, errno, "setpriority");
-	if (sys_sched_setattr(op->arg, &wanted) < 0)
+	if (sys_sched_setattr(tid, &wanted) < 0)
 		return failed(error, errno, "sched_setattr");
 	return 0;
 }
 
-static int set_affinity(struct executor *ex, const struct plan_op *op, struct error *error)
+static int set_affinity(struct executor *ex, pid_t tid, const struct plan_op *op, struct error *error)
 {
 	static uint8_t own[1024];
 	static long own_len;
@@ -82,12 +82,12 @@ static int set_affinity(struct executor *ex, const struct plan_op *op, struct er
 	memcpy(wanted, op_data(ex, op), op->data_len);
 	if (memcmp(own, wanted, sizeof(own)) == 0)
 		return 0;
-	if (sched_setaffinity(op->arg, sizeof(wanted), (const cpu_set_t *)wanted) < 0)
+	if (sched_setaffinity(tid, sizeof(wanted), (const cpu_set_t *)wanted) < 0)
 		return failed(error, errno, "sched_setaffinity (are its CPUs there?)");
 	return 0;
 }
 
-static int set_ioprio(const struct plan_op *op, struct error *error)
+static int set_ioprio(pid_t tid, const struct plan_op *op, struct error *error)
 {
 	static int own = -1;
 
@@ -96,7 +96,7 @@ static int set_ioprio(const struct plan_op *op, struct error *error)
 		if (own < 0)
 			return failed(error, errno, "ioprio_get");
 	}
-	if (own != (int)op->a && sys_ioprio_set(op->arg, (int)op->a) < 0)
+	if (own != (int)op->a && sys_ioprio_set(tid, (int)op->a) < 0)
 		return failed(error, errno, "ioprio_set");
 	return 0;
 }
@@ -114,23 +114,24 @@ static int write_text(const char *path, const char *text, struct error *error, c
 	return ret;
 }
 
-static int write_proc_file(const struct executor *ex, const struct plan_op *op, struct error *error)
+static int write_proc_file(const struct executor *ex, pid_t pid, const struct plan_op *op,
+			   struct error *error)
 {
 	const char *name = op_data(ex, op);
 	char path[80];
 
 	if (strlen(name) >= op->data_len)
 		return failed(error, EINVAL, "writing to a file of /proc");
-	snprintf(path, sizeof(path), "/proc/%d/%.32s", op->arg, name);
+	snprintf(path, sizeof(path), "/proc/%d/%.32s", pid, name);
 	return write_text(path, name + strlen(name) + 1, error, "writing to a file of /proc");
 }
 
-static int join_cgroup(const struct executor *ex, const struct plan_op *op, struct error *error)
+static int join_cgroup(const struct executor *ex, pid_t pid, const struct plan_op *op, struct error *error)
 {
-	char pid[16];
+	char text[16];
 
-	snprintf(pid, sizeof(pid), "%d", op->arg);
-	return write_text(op_data(ex, op), pid, error, "moving it to its cgroup");
+	snprintf(text, sizeof(text), "%d", pid);
+	return write_text(op_data(ex, op), text, error, "moving it to its cgroup");
 }
 
 /* If we have the terminal, as a shell's foreground job, that group gets it. */
@@ -180,25 +181,27 @@ void stop_with(struct executor *ex, pid_t root)
 
 int op_attribute(struct executor *ex, const struct plan_op *op, struct error *error)
 {
+	pid_t pid = actual_pid(ex, op->arg);
+
 	switch (op->type) {
 	case PLAN_OP_RLIMITS:
-		return set_rlimits(ex, op, error);
+		return set_rlimits(ex, pid, op, error);
 	case PLAN_OP_SCHED:
-		return set_sched(ex, op, error);
+		return set_sched(ex, pid, op, error);
 	case PLAN_OP_AFFINITY:
-		return set_affinity(ex, op, error);
+		return set_affinity(ex, pid, op, error);
 	case PLAN_OP_IOPRIO:
-		return set_ioprio(op, error);
+		return set_ioprio(pid, op, error);
 	case PLAN_OP_PROCFILE:
-		return write_proc_file(ex, op, error);
+		return write_proc_file(ex, pid, op, error);
 	case PLAN_OP_CGROUP:
-		return join_cgroup(ex, op, error);
+		return join_cgroup(ex, pid, op, error);
 	case PLAN_OP_STOP:
-		if (kill(op->arg, SIGSTOP) < 0)
+		if (kill(pid, SIGSTOP) < 0)
 			return failed(error, errno, "kill with SIGSTOP");
 		return 0;
 	default:
-		if (give_foreground(ex, op->arg) < 0)
+		if (give_foreground(ex, pid) < 0)
 			return failed(error, errno, "tcsetpgrp");
 		return 0;
 	}

@@ -82,6 +82,11 @@ static inline int slot_fd(const struct executor *ex, int slot)
 	return (int)ex->plan->slot_base + slot;
 }
 
+/* ids.c */
+pid_t wanted_pid(const struct executor *ex, uint32_t index);
+pid_t actual_pid(const struct executor *ex, pid_t planned);
+pid_t planned_pid(const struct executor *ex, pid_t actual);
+
 /* ops.c */
 int run_ops(struct executor *ex, struct plan_range range, uint32_t *op, struct error *error);
 

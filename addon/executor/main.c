@@ -239,7 +239,7 @@ static void clear_up(struct executor *ex)
 
 static int stay_as_parent(struct executor *ex)
 {
-	pid_t root = ex->procs[ex->plan->root].pid;
+	pid_t root = actual_pid(ex, ex->procs[ex->plan->root].pid);
 	int status;
 
 	/* From now on the tree's orphans are init's, as everybody's. */
@@ -291,6 +291,6 @@ int main(int argc, char **argv)
 		status_line(&ex, "cleared");
 		return EXIT_FAILED;
 	}
-	status_line(&ex, "running");
+	status_line(&ex, "running %d", actual_pid(&ex, ex.procs[ex.plan->root].pid));
 	return stay_as_parent(&ex);
 }

@@ -308,7 +308,7 @@ static int set_times(struct executor *ex, const struct plan_op *op, struct error
 
 static int set_owner(struct executor *ex, const struct plan_op *op, struct error *error)
 {
-	struct f_owner_ex owner = { .type = (int)op->a, .pid = op->arg };
+	struct f_owner_ex owner = { .type = (int)op->a, .pid = actual_pid(ex, op->arg) };
 	int fd = slot_fd(ex, op->slot);
 
 	if (fcntl(fd, F_SETOWN_EX, &owner) < 0)

@@ -63,6 +63,12 @@ struct plan_range {
 enum plan_flag {
 	PLAN_F_DETACH	= 1u << 0,	/* end when the tree runs */
 	PLAN_F_PROGRESS	= 1u << 1,	/* tell how far it is */
+	/*
+	 * Processes get whatever ids the kernel gives. The ids in the plan are the
+	 * old ones, by which it names its processes; those of others are meant
+	 * as they are.
+	 */
+	PLAN_F_NEW_PIDS	= 1u << 2,
 };
 
 struct plan_header {
@@ -155,7 +161,8 @@ enum plan_op_type {
 	PLAN_OP_FORK_ORPHAN	= 34,	/* arg: process; goes to the nearest subreaper */
 	PLAN_OP_SUBREAPER	= 35,
 	PLAN_OP_SETSID		= 36,
-	PLAN_OP_SETPGID		= 37,	/* arg: group, 0: a group of our own */
+	PLAN_OP_SETPGID		= 37,	/* arg: group, 0: a group of our own; a: 1 if it is no
+					 * group of the plan's */
 	PLAN_OP_REAP		= 38,	/* arg: process, a helper that is our child */
 	PLAN_OP_AWAIT_ZOMBIE	= 39,	/* arg: process; wait for it to die, leave it */
 	PLAN_OP_CHDIR		= 40,	/* data: path; a: inode number or 0, b: st_dev or 0 */

@@ -111,7 +111,7 @@ static int fork_process(struct executor *ex, const struct plan_op *op, struct er
 	const struct plan_proc *proc = &ex->procs[index];
 	/* A sibling takes over our own exit signal; clone3 refuses another one. */
 	bool sibling = op->type == PLAN_OP_FORK_SIBLING;
-	pid_t pid = sys_clone(sibling ? CLONE_PARENT : 0, sibling ? 0 : (int)proc->exit_signal, proc->pid);
+	pid_t pid = sys_clone(sibling ? CLONE_PARENT : 0, sibling ? 0 : (int)proc->exit_signal, wanted_pid(ex, index));
 
 	if (pid == 0)
 		live(ex, index, 0);
@@ -130,6 +130,8 @@ static pid_t clone_unnamed(const struct executor *ex)
 	static pid_t candidate;
 	int tries = 100000;
 
+	if (ex->plan->flags & PLAN_F_NEW_PIDS)
+		return sys_clone(0, SIGCHLD, 0);
 	if (candidate == 0)
 		candidate = getpid();
 	while (tries-- > 0) {
@@ -158,7 +160,7 @@ static int fork_orphan(struct executor *ex, const struct plan_op *op, struct err
 		return failed(error, errno, clone_error(errno));
 	if (middle == 0) {
 		pid_t self = getpid();
-		pid_t pid = sys_clone(0, (int)proc->exit_signal, proc->pid);
+		pid_t pid = sys_clone(0, (int)proc->exit_signal, wanted_pid(ex, index));
 
 		if (pid == 0)
 			live(ex, index, self);
@@ -252,7 +254,7 @@ int op_process(struct executor *ex, const struct plan_op *op, struct error *erro
 			return failed(error, errno, "setsid");
 		return 0;
 	case PLAN_OP_SETPGID:
-		if (setpgid(0, op->arg) < 0)
+		if (setpgid(0, op->arg == 0 || op->a == 1 ? op->arg : actual_pid(ex, op->arg)) < 0)
 			return failed(error, errno, "setpgid");
 		return 0;
 	case PLAN_OP_REAP:

@@ -4,18 +4,21 @@
  *
  *	filled <bytes>			contents of one object are there (PLAN_F_PROGRESS)
  *	loaded <pid>			a task's image is there (PLAN_F_PROGRESS)
- *	running				the whole tree runs
+ *	running <pid>			the whole tree runs; the id that its root has
  *	exit <wait status>		its root has ended
  *	error <stage> <pid> <errno> <operation or -1> <text>
  *	module <pid> <errno> <stage> <hex address> <text>
  *					the module could not restore an image
  *	again				our own pid is one that the tree needs
  *	cleared				after an error: nothing is left of the tree
+ *
+ * All other ids are those of the plan.
  */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,7 +46,9 @@ void status_line(const struct executor *ex, const char *format, ...)
 
 void status_module_error(const struct executor *ex, const char *line)
 {
-	status_line(ex, "module %s", line);
+	const char *rest = strchr(line, ' ');
+
+	status_line(ex, "module %d%s", planned_pid(ex, atoi(line)), rest ? rest : "");
 }
 
 void status_failure(const struct executor *ex)
@@ -55,6 +60,6 @@ void status_failure(const struct executor *ex)
 		status_line(ex, "error %d 0 %d -1 a task was killed", STAGE_LOAD, ECHILD);
 		return;
 	}
-	status_line(ex, "error %u %d %d %d %s", failure->stage, failure->pid, failure->error.err,
+	status_line(ex, "error %u %d %d %d %s", failure->stage, planned_pid(ex, failure->pid), failure->error.err,
 		    failure->op == NO_OP ? -1 : (int)failure->op, failure->error.what);
 }

@@ -75,7 +75,7 @@ static int handle_line(struct executor *ex, const char *line, uint32_t *ready)
 	if (strncmp(line, "ready ", 6) == 0) {
 		++*ready;
 		if (ex->plan->flags & PLAN_F_PROGRESS)
-			status_line(ex, "loaded %s", line + 6);
+			status_line(ex, "loaded %d", planned_pid(ex, atoi(line + 6)));
 		return 0;
 	}
 	if (strncmp(line, "error ", 6) == 0) {

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include "util.h"
 
@@ -243,6 +244,45 @@ Napi::Value sharedMemory(const Napi::CallbackInfo &info) {
   return result;
 }
 CRCTL_EXPORT(sharedMemory);
+
+// Device and inode number of a regular file as /proc/<pid>/maps would have them: those of stat(2) may be others (overlayfs,
+// btrfs), so the file is mapped for a moment. 0 or an errno.
+int MappedId(const char *path, std::string &id) {
+  Descriptor fd(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  struct stat st;
+  if (fd.get() < 0 || fstat(fd.get(), &st) != 0) return errno;
+  if (!S_ISREG(st.st_mode)) return EINVAL;
+  void *page = mmap(nullptr, 1, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  if (page == MAP_FAILED) return errno;
+  std::string text;
+  int err = ReadWhole("/proc/self/maps", text);
+  munmap(page, 1);
+  if (err != 0) return err;
+  char start[32];
+  snprintf(start, sizeof(start), "%lx-", reinterpret_cast<unsigned long>(page));
+  for (size_t at = 0; at < text.size(); at = std::min(text.find('\n', at), text.size() - 1) + 1) {
+    if (text.compare(at, strlen(start), start) != 0) continue;
+    char device[32], inode[32];
+    if (sscanf(text.c_str() + at, "%*s %*s %*s %31s %31s", device, inode) != 2) return EIO;
+    id = std::string(device) + " " + inode;
+    return 0;
+  }
+  return EIO;
+}
+
+// mappedIds(paths: string[]): (string | -errno)[], "fd:01 4711"
+Napi::Value mappedIds(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  auto paths = GetStrings(info[0]);
+  Napi::Array result = Napi::Array::New(env, paths.size());
+  std::string id;
+  for (size_t i = 0; i < paths.size(); i++) {
+    int err = MappedId(paths[i].c_str(), id);
+    result.Set(static_cast<uint32_t>(i), err != 0 ? Errno(env, err) : ToString(env, id.data(), id.size()));
+  }
+  return result;
+}
+CRCTL_EXPORT(mappedIds);
 
 // lock(fd): boolean, whether nobody else has locked it. flock(2): for as long as it is open. Where the file system has no
 // locks there is nobody to be told of.

@@ -1,6 +1,7 @@
 // What is in a pipe, without taking it out.
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -47,6 +48,15 @@ Napi::Value peekPipe(const Napi::CallbackInfo &info) {
   return result;
 }
 CRCTL_EXPORT(peekPipe);
+
+// otherEndClosed(fd): boolean, whether nobody holds the end of the pipe that `fd` is not.
+Napi::Value otherEndClosed(const Napi::CallbackInfo &info) {
+  pollfd pipe = {};
+  pipe.fd = info[0].As<Napi::Number>().Int32Value();
+  if (poll(&pipe, 1, 0) < 0) throw SystemError(info.Env(), errno, "poll");
+  return Napi::Boolean::New(info.Env(), (pipe.revents & (POLLHUP | POLLERR)) != 0);
+}
+CRCTL_EXPORT(otherEndClosed);
 
 }  // namespace
 }  // namespace crctl

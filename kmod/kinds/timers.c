@@ -166,16 +166,11 @@ static int create_timer(struct crctl_restore *r, const struct crctl_timer *tm)
 	long ret;
 
 	if (tm->notify & SIGEV_THREAD_ID) {
-		struct crctl_thread_ref *t;
-		struct crctl_thread rec;
-		u32 tid;
-
 		if (!tm->target)
 			return -EINVAL;
-		t = &r->img.threads[tm->target - 1];
-		crctl_rec(&t->rec, 0, &rec, sizeof(rec));
-		memcpy(&tid, t->rec.extra + rec.pids_off + 4 * (rec.nr_pids - 1), 4);
-		ev._sigev_un._tid = tid;
+		/* the leader, which we are, may have another id than it had */
+		ev._sigev_un._tid = tm->target == 1 ? task_pid_vnr(current) :
+						      r->threads[tm->target - 1].set_tid;
 	}
 	if (copy_to_user(&page->ev, &ev, sizeof(ev)))
 		return -EFAULT;

@@ -124,12 +124,22 @@ static void *read_part(struct file *file, size_t len, loff_t pos)
 	return buf;
 }
 
+/* What mmap(2) would say only when it is too late for an errno. */
+static u64 lowest_address(void)
+{
+	unsigned long min = READ_ONCE(*crctl_symbols.mmap_min_addr);
+
+	if (min <= PAGE_SIZE || capable(CAP_SYS_RAWIO))
+		return PAGE_SIZE;
+	return min;
+}
+
 static int read_image(struct crctl_restore *r, const u8 *start, u64 size,
 		      const char **why)
 {
 	const struct crctl_limits lim = {
 		.task_size = TASK_SIZE_MAX,
-		.min_addr = PAGE_SIZE,	/* mmap itself enforces vm.mmap_min_addr */
+		.min_addr = lowest_address(),
 		.xfeatures = crctl_xfeatures(),
 	};
 	struct crctl_layout layout;

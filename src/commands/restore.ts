@@ -13,6 +13,7 @@ interface Args {
   detach: boolean;
   "inherit-fd": string[] | undefined;
   "shell-job": boolean;
+  "new-pids": boolean;
   force: boolean;
   check: boolean;
 }
@@ -33,6 +34,11 @@ export const command: Command<Args> = {
         describe: "KEY:FD, descriptor FD stands in for the external object KEY (crctl show names them)",
       })
       .option("shell-job", { alias: "j", type: "boolean", default: false, describe: "the tree joins the caller's session, group and terminal" })
+      .option("new-pids", {
+        type: "boolean",
+        default: false,
+        describe: "tasks get the process ids that the kernel gives: no privilege is needed to choose them",
+      })
       .option("force", { type: "boolean", default: false, describe: "take files as they are that changed since the dump" })
       .option("check", { type: "boolean", default: false, describe: "only check and print the plan" })
       .epilogue("Without --detach crctl stays as the parent of the tree, passes signals on and ends as its root task ends."),
@@ -65,6 +71,7 @@ function optionsOf(args: Args): RestoreOptions {
     dir: resolve(args.dir),
     detach: args.detach,
     shellJob: args["shell-job"],
+    newPids: args["new-pids"],
     force: args.force,
     inherit: inheritedOf(args["inherit-fd"] ?? []),
   };

@@ -4,7 +4,7 @@ import { CrctlError } from "../errors.js";
 import { native, type FreezeFailure, type FrozenTask } from "../native.js";
 import { parseStat } from "../proc/stat.js";
 import { statusField, statusNumber } from "../proc/status.js";
-import { traced } from "./preflight.js";
+import { ptraceHint, traced } from "./preflight.js";
 
 /** How long tasks may take to be stopped by SIGSTOP once they are let go. */
 const STOP_TIMEOUT_MS = 2000;
@@ -88,7 +88,7 @@ function explain(failure: FreezeFailure, timeoutMs: number): CrctlError {
       }
       return new CrctlError("E_PERMISSION", `no permission to stop ${task}`, {
         ...details,
-        hint: "it takes what ptrace(2) takes; see /proc/sys/kernel/yama/ptrace_scope too",
+        hint: ptraceHint(),
       });
     case "vanished":
       return new CrctlError("E_TARGET_DIED", `${task} ended while it was being frozen`, details);

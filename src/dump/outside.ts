@@ -6,10 +6,13 @@
 import type { FileIdentity, MappedFile, OpenFile } from "../image/schema.js";
 import { isPipeLink } from "../kinds/pipe.js";
 import { native, type SharedMapping } from "../native.js";
+import { CAP, hasCapability } from "../proc/capabilities.js";
 import { parseStat } from "../proc/stat.js";
 import type { Problems } from "./problems.js";
 
 export class Outsiders {
+  /** there may be tasks whose descriptors we must not see */
+  readonly blind = !hasCapability(CAP.SYS_PTRACE);
   private readonly scanned: ReadonlySet<number>;
   /** link: pids */
   private readonly pipes = new Map<string, number[]>();

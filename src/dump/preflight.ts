@@ -4,7 +4,6 @@ import { closeSync, constants, existsSync, openSync } from "node:fs";
 
 import { CrctlError, isSystemError } from "../errors.js";
 import { native } from "../native.js";
-import { mayCheckpoint } from "../proc/capabilities.js";
 import { isDead, isKernelThread, parseStat, type ProcStat } from "../proc/stat.js";
 import { statusNumber } from "../proc/status.js";
 
@@ -72,11 +71,6 @@ export function checkModule(): void {
 
 /** Opening tells whether we may: a task that runs gives EBUSY only to those who could dump it. */
 export function checkPermission(pid: number, comm: string): void {
-  if (!mayCheckpoint()) {
-    throw new CrctlError("E_PERMISSION", "following /proc/<pid>/mfd/ needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN", {
-      hint: "run crctl dump as root",
-    });
-  }
   try {
     closeSync(openSync(`/proc/${pid}/dump`, constants.O_RDONLY));
   } catch (error) {
@@ -85,9 +79,25 @@ export function checkPermission(pid: number, comm: string): void {
       throw new CrctlError("E_PERMISSION", `no permission to dump task ${pid} (${comm})`, {
         pid,
         comm,
-        hint: "it takes what ptrace(2) takes: the same user and a task that is dumpable, or CAP_SYS_PTRACE",
+        hint: ptraceHint(),
       });
     }
     // whatever else it is will be named when the tree is frozen
+  }
+}
+
+/** What ptrace(2) takes, and what Yama takes besides: Documentation/admin-guide/LSM/Yama.rst. */
+export function ptraceHint(): string {
+  const [scope] = native().readTexts(["/proc/sys/kernel/yama/ptrace_scope"]);
+  const rule = "it takes what ptrace(2) takes: the same user and a task that is dumpable, or CAP_SYS_PTRACE";
+  switch (typeof scope === "string" ? scope.trim() : "0") {
+    case "1":
+      return `${rule}; and as kernel.yama.ptrace_scope is 1, users may stop only their own descendants: set it to 0, or run crctl as root`;
+    case "2":
+      return `${rule}; and as kernel.yama.ptrace_scope is 2, CAP_SYS_PTRACE it must be: set it to 0, or run crctl as root`;
+    case "3":
+      return "kernel.yama.ptrace_scope is 3: nobody can be stopped by ptrace(2) until the next boot";
+    default:
+      return rule;
   }
 }

@@ -2,6 +2,7 @@
 
 import { closeSync, constants, openSync } from "node:fs";
 
+import type { ErrorCode } from "../errors.js";
 import type { FileMapping } from "../image/elfcore.js";
 import { FILE_FLAG } from "../image/layout.js";
 import type { DataRef, FileIdentity, MappedFile } from "../image/schema.js";
@@ -10,8 +11,10 @@ import type { RestoreContext } from "../restore/context.js";
 import { OP, type Subject } from "../restore/plan.js";
 import { NAMING_PROBLEMS, makeIdentity, nameOf } from "./identity.js";
 import { inodeKey, splitDevice } from "./types.js";
+import { MappedNames, NEEDS_PRIVILEGE } from "./unprivileged.js";
 
 const F_GET_SEALS = 1034;
+const EPERM = -1;
 
 /** A device number as vma records have it. */
 export function kernelDevice(major: number, minor: number): bigint {
@@ -52,7 +55,7 @@ export function exeOf(pid: number, comm: string, file: Omit<FileMapping, "start"
 }
 
 export interface MemoryContext {
-  refuse(problem: { pid: number; comm: string; address?: bigint; fd?: number; object: string; path: string; why: string; hint?: string }): void;
+  refuse(problem: { pid: number; comm: string; address?: bigint; fd?: number; object: string; path: string; why: string; hint?: string; code?: ErrorCode }): void;
   contents(stat: StatRecord, source: string): { data: DataRef; ghost: number };
 }
 
@@ -63,6 +66,7 @@ export class MemoryTable {
   private readonly seen = new Map<string, string>();
   private readonly byKernelId = new Map<string, string>();
   private readonly byInode = new Map<string, MappedFile>();
+  private readonly names = new MappedNames();
 
   constructor(private readonly context: MemoryContext) {}
 
@@ -81,8 +85,16 @@ export class MemoryTable {
     fresh.forEach((mapping, i) => {
       const stat = stats[i];
       if (typeof stat === "object") this.add(mapping, stat);
+      else if (stat === EPERM) this.addByName(mapping);
       else this.refuse(mapping, `the file behind the mapping cannot be examined (error ${-(stat ?? 0)})`);
     });
+  }
+
+  /** Following links in mfd/ takes privilege. */
+  private addByName(mapping: Mapping): void {
+    const stat = this.names.examine(mapping);
+    if (!("why" in stat)) this.add(mapping, stat);
+    else this.refuse(mapping, stat.why, "mapped file", NEEDS_PRIVILEGE, "E_PERMISSION");
   }
 
   /** The entry of a memfd that is open as a descriptor. */
@@ -161,7 +173,7 @@ export class MemoryTable {
     return entry.id;
   }
 
-  private refuse(mapping: Mapping, why: string, object = "mapped file", hint?: string): void {
+  private refuse(mapping: Mapping, why: string, object = "mapped file", hint?: string, code?: ErrorCode): void {
     const { pid, comm, address, name } = mapping;
     this.context.refuse({
       pid,
@@ -171,6 +183,7 @@ export class MemoryTable {
       why,
       ...(address === undefined ? {} : { address }),
       ...(hint === undefined ? {} : { hint }),
+      ...(code === undefined ? {} : { code }),
     });
   }
 }

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 
 import { statusField } from "./status.js";
 
-export const CAP = { SYS_PTRACE: 19n, SYS_ADMIN: 21n, CHECKPOINT_RESTORE: 40n } as const;
+export const CAP = { SETUID: 7n, SYS_PTRACE: 19n, SYS_ADMIN: 21n, CHECKPOINT_RESTORE: 40n } as const;
 
 let own: bigint | undefined;
 

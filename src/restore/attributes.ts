@@ -1,6 +1,6 @@
 /** What is set on a task from outside while it waits at the gate: limits, scheduling, cgroup, stops. */
 
-import { existsSync, readFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 
 import type { Rlimit, Sched, Task } from "../image/schema.js";
 import { Struct } from "../image/struct.js";
@@ -85,21 +85,45 @@ export class AttributePlanner {
     return file === undefined ? [] : [{ type: OP.CGROUP, arg: pid, data: file, subject: { ...subject, object: "cgroup", path } }];
   }
 
+  /** It takes the right to write to where they go, and to what is above both; cgroups(7), delegation. */
+  private mayMove(from: string, to: string): boolean {
+    return [to === "/" ? "" : to, commonCgroup(from, to)].every((cgroup) => isWritable(`${this.unifiedMount ?? ""}${cgroup}/cgroup.procs`));
+  }
+
   /** Its cgroup.procs; undefined if tasks are there anyway, or must stay where the caller is. */
   private findCgroup(path: string): string | undefined {
-    if (unifiedCgroup(readFileSync("/proc/self/cgroup", "latin1")) === path) return undefined;
+    const own = unifiedCgroup(readFileSync("/proc/self/cgroup", "latin1")) ?? "/";
+    if (own === path) return undefined;
     this.unifiedMount ??= unifiedMountPoint(readFileSync("/proc/self/mountinfo", "utf8")) ?? "";
     const file = `${this.unifiedMount}${path === "/" ? "" : path}/cgroup.procs`;
-    if (this.unifiedMount !== "" && existsSync(file)) return file;
-    this.note(`the cgroup ${path} does not exist here: its tasks go into the caller's`);
+    const there = this.unifiedMount !== "" && existsSync(file);
+    if (there && this.mayMove(own, path)) return file;
+    this.note(`${there ? `you may not move tasks into the cgroup ${path}` : `the cgroup ${path} does not exist here`}: its tasks go into the caller's`);
     return undefined;
   }
+}
+
+/** The nearest cgroup that is above both, or one of them. */
+export function commonCgroup(one: string, other: string): string {
+  const a = one.split("/").filter(Boolean);
+  const b = other.split("/").filter(Boolean);
+  const end = a.findIndex((name, i) => name !== b[i]);
+  return a.slice(0, end < 0 ? a.length : end).map((name) => `/${name}`).join("");
 }
 
 function cached<T>(map: Map<string, T>, key: string, make: () => T): T {
   let value = map.get(key);
   if (value === undefined) map.set(key, (value = make()));
   return value;
+}
+
+function isWritable(file: string): boolean {
+  try {
+    accessSync(file, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function encodeLimits(limits: readonly Rlimit[]): Uint8Array {

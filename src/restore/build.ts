@@ -7,13 +7,16 @@ import type { Descriptor, Task } from "../image/schema.js";
 import { restoreDescriptions } from "../kinds/restore.js";
 import type { MappedUse } from "../kinds/memory.js";
 import { native } from "../native.js";
+import { mayCheckpoint } from "../proc/capabilities.js";
 import { AttributePlanner } from "./attributes.js";
 import { VdsoCheck, checkCpu, checkModule, checkRights } from "./machine.js";
 import { ManifestDraft, MappedFileIndex } from "./manifest.js";
+import { checkNewPids } from "./new-pids.js";
 import type { RestoreOptions } from "./options.js";
 import { checkPids, type PidUser } from "./pids.js";
 import { AT, OP, PROC_KIND, STAGE, type Op, type Plan, type Subject } from "./plan.js";
 import { ObjectPlanner } from "./planner.js";
+import { checkOwnRights } from "./rights.js";
 import { planTree, type TreePlan, type TreeTask } from "./tree.js";
 
 export interface BuiltPlan {
@@ -58,7 +61,7 @@ class PlanBuilder {
   build(progress: boolean): BuiltPlan {
     const { image, objects, problems } = this;
     checkModule(problems);
-    checkRights(problems);
+    checkRights(this.options.newPids, problems);
     checkCpu(image.inventory.xfeatures, problems);
     this.checkNamespaces();
     this.checkTerminalUse();
@@ -66,6 +69,8 @@ class PlanBuilder {
     const cores = new Map<Task, CoreHead>();
     for (const task of image.tasks) if (task.core !== undefined) cores.set(task, readCoreHead(image, task.core));
     this.checkVdso(cores);
+    if (this.options.newPids) checkNewPids(image, objects);
+    checkOwnRights(cores, objects);
     const tree = this.planTree(cores);
     const drafts = this.draft(cores);
     this.planMappings(drafts);
@@ -97,6 +102,7 @@ class PlanBuilder {
       plan: {
         detach: this.options.detach,
         progress,
+        newPids: this.options.newPids,
         barriers: tree.barriers,
         slotBase,
         slotCount: objects.slotCount,
@@ -109,7 +115,7 @@ class PlanBuilder {
         fork: tree.fork,
         settle: tree.settle,
         finish: [...objects.finishOps, ...this.finishOps(), ...objects.lastOps],
-        pids: [...this.wantedPids(tree).keys()],
+        pids: this.options.newPids ? [] : [...this.wantedPids(tree).keys()],
       },
     };
   }
@@ -162,7 +168,7 @@ class PlanBuilder {
     const adoptSession = this.options.shellJob || this.image.inventory.shellJob;
     const tree = planTree(tasks, { adoptSession, callerGroup: native().processGroup() });
     this.problems.push(...tree.problems);
-    checkPids(this.wantedPids(tree), this.problems);
+    if (!this.options.newPids) checkPids(this.wantedPids(tree), this.problems);
     return tree;
   }
 
@@ -182,7 +188,7 @@ class PlanBuilder {
 
   private draft(cores: ReadonlyMap<Task, CoreHead>): Draft[] {
     const index = new MappedFileIndex(this.image.memory);
-    return [...cores].map(([task, core]) => ({ task, manifest: new ManifestDraft(core, task, index) }));
+    return [...cores].map(([task, core]) => ({ task, manifest: new ManifestDraft(core, task, index, mayCheckpoint()) }));
   }
 
   private planMappings(drafts: readonly Draft[]): void {

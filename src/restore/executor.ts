@@ -9,7 +9,9 @@ import type { BuiltPlan } from "./build.js";
 import { FAILURE_STAGE, PLAN_FD, STAGE, encodePlan, type EncodedPlan, type Subject } from "./plan.js";
 
 const MFD_CLOEXEC = 1;
+const EPERM = 1;
 const EINTR = 4;
+const EACCES = 13;
 const EEXIST = 17;
 const ESTALE = 116;
 /** of writev(2) */
@@ -29,6 +31,8 @@ export interface ExecutorEvents {
 
 /** A tree that runs. */
 export interface RunningTree {
+  /** the id that its root has */
+  pid: number;
   /** Waits for the root task to end. Only if the plan does not detach. */
   wait(): RootExit;
 }
@@ -117,8 +121,8 @@ class Run {
       switch (word) {
         case "running":
           if (this.built.plan.detach) this.reap(undefined);
-          else native().passSignals(this.built.plan.processes[this.built.plan.root]?.pid ?? 0, this.built.sharesGroup);
-          return { wait: () => this.wait() };
+          else native().passSignals(Number(rest[0]), this.built.sharesGroup);
+          return { pid: Number(rest[0]), wait: () => this.wait() };
         case "again":
           this.reap(undefined);
           return "again";
@@ -206,7 +210,7 @@ class Run {
     const [pid, errno, stage, address, ...text] = line.split(" ");
     const value = /^(?:0x)?[0-9a-f]+$/.test(address ?? "") ? BigInt(`0x${(address ?? "0").replace(/^0x/, "")}`) : 0n;
     return new CrctlError(
-      "E_RESTORE_FAILED",
+      Math.abs(Number(errno)) === EPERM ? "E_PERMISSION" : "E_RESTORE_FAILED",
       `the module could not load an image (${stage ?? ""}): ${text.join(" ")}: ${errnoName(Math.abs(Number(errno)))}; nothing of the tree is left`,
       { ...about, ...this.taskOf(Number(pid)), ...(value === 0n ? {} : { address: value }) },
     );
@@ -226,6 +230,7 @@ function detailsOf(subject: Subject, task: { pid?: number; comm?: string }): Det
 function codeOf(stage: number, errno: number): ErrorCode {
   if (stage === STAGE.FORK && errno === EEXIST) return "E_PID_IN_USE";
   if (errno === ESTALE) return "E_FILE_CHANGED";
+  if (errno === EPERM || errno === EACCES) return "E_PERMISSION";
   return "E_RESTORE_FAILED";
 }
 

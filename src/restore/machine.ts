@@ -37,13 +37,13 @@ export function checkModule(problems: Problem[]): void {
   }
 }
 
-export function checkRights(problems: Problem[]): void {
-  if (mayCheckpoint()) return;
+export function checkRights(newPids: boolean, problems: Problem[]): void {
+  if (newPids || mayCheckpoint()) return;
   problems.push({
     code: "E_PERMISSION",
     object: "old process ids",
-    why: "choosing the pid of a new process needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN",
-    hint: "run crctl restore as root",
+    why: "the kernel does not let you choose process ids",
+    hint: "use --new-pids, or run crctl restore as root (or with CAP_CHECKPOINT_RESTORE)",
   });
 }
 

@@ -76,9 +76,11 @@ export class ManifestDraft {
     private readonly head: CoreHead,
     private readonly task: Task,
     files: MappedFileIndex,
+    /** whether the caller may set the link to the executable */
+    setExe: boolean,
   ) {
     this.patches = this.findMappings(files);
-    this.exe = this.findExe(files);
+    this.exe = setExe ? this.findExe(files) : undefined;
     this.pageBytes = head.pageBytes;
     this.uses = this.exe === undefined ? this.patches : [...this.patches, exeUse(this.exe.memory)];
   }

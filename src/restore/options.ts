@@ -6,6 +6,8 @@ export interface RestoreOptions {
   detach: boolean;
   /** the tree joins the caller's session, group and terminal */
   shellJob: boolean;
+  /** tasks get the ids that the kernel gives, not their old ones */
+  newPids: boolean;
   /** take files as they are that changed since the dump */
   force: boolean;
   /** descriptors of ours by the key of the external object that they stand in for */
@@ -15,7 +17,7 @@ export interface RestoreOptions {
 export interface RestoreResult {
   dir: string;
   id: string;
-  /** of the root task */
+  /** that the root task has now */
   pid: number;
   tasks: number;
   threads: number;

@@ -23,7 +23,7 @@ export const STAGES = 4;
 export const FAILURE_STAGE = { PLAN: 16, CREATE: 17, LOAD: 18, FINISH: 19 } as const;
 
 /** enum plan_flag */
-export const PLAN_FLAG = { DETACH: 1, PROGRESS: 2 } as const;
+export const PLAN_FLAG = { DETACH: 1, PROGRESS: 2, NEW_PIDS: 4 } as const;
 
 /** enum plan_proc_kind */
 export const PROC_KIND = { LIVE: 1, ZOMBIE: 2, HELPER: 3 } as const;
@@ -161,6 +161,8 @@ export interface PlannedProcess {
 export interface Plan {
   detach: boolean;
   progress: boolean;
+  /** the kernel chooses the ids; those in the plan only name its processes */
+  newPids: boolean;
   /** stages that end with a barrier */
   barriers: ReadonlySet<number>;
   slotBase: number;
@@ -270,7 +272,7 @@ export function encodePlan(plan: Plan): EncodedPlan {
     version: PLAN_VERSION,
     header_size: PlanHeader.size,
     size: BigInt(data.size),
-    flags: (plan.detach ? PLAN_FLAG.DETACH : 0) | (plan.progress ? PLAN_FLAG.PROGRESS : 0),
+    flags: (plan.detach ? PLAN_FLAG.DETACH : 0) | (plan.progress ? PLAN_FLAG.PROGRESS : 0) | (plan.newPids ? PLAN_FLAG.NEW_PIDS : 0),
     barriers,
     slot_base: plan.slotBase,
     nr_slots: plan.slotCount,

@@ -30,7 +30,7 @@ export function restore(options: RestoreOptions, progress: Progress | undefined)
     result: {
       dir: options.dir,
       id: inventory.id,
-      pid: inventory.rootPid,
+      pid: tree.pid,
       tasks: tasks.length,
       threads: tasks.reduce((count, task) => count + task.threads.length, 0),
       zombies,

@@ -243,7 +243,7 @@ class TreePlanner {
       const moves = this.movedLeaders.has(node);
       if (pgid === task.pid || (pgid === node.birthGroup && !moves)) continue;
       const group = pgid === CALLER ? this.options.callerGroup : pgid;
-      const op = { type: OP.SETPGID, arg: group, subject: { pid: task.pid, comm: task.comm, object: "process group" } };
+      const op = { type: OP.SETPGID, arg: group, a: pgid === CALLER ? 1n : 0n, subject: { pid: task.pid, comm: task.comm, object: "process group" } };
       if (moves) this.moves.set(node, op);
       else this.joins.set(node, op);
       if (pgid === CALLER || this.byPid.has(pgid) || ready.has(pgid)) continue;

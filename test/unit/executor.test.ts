@@ -130,6 +130,7 @@ function planFor(tasks: readonly TreeTask[], extra: Extra = {}): Plan {
   return {
     detach: false,
     progress: false,
+    newPids: false,
     barriers: tree.barriers,
     slotBase: 1000,
     slotCount: SLOT.FIRST + (extra.slots ?? 0),
@@ -162,6 +163,19 @@ function kill(pids: readonly number[]): void {
       // a zombie that its parent's death has taken along
     }
   }
+}
+
+/**
+ * Of live tasks: the id in the plan, which its program was started with, and the id that it has. What a program forks
+ * has its arguments too, and comes behind it.
+ */
+function oldIds(pids: readonly number[]): Map<number, number> {
+  const ids = new Map<number, number>();
+  for (const pid of pids) {
+    const old = Number(/\0task(\d+)\0/.exec(readFileSync(`/proc/${pid}/cmdline`, "latin1"))?.[1] ?? 0);
+    if (old !== 0 && !ids.has(old)) ids.set(old, pid);
+  }
+  return ids;
 }
 
 /** Until the condition holds; the kernel takes its time over ends of processes. */
@@ -240,7 +254,7 @@ describeAsRoot("the executor", function () {
       const pids = tasks.map(({ pid }) => pid);
       const run = startPlan(planFor(tasks));
       try {
-        expect(lineOf(run), `seed ${seed}`).to.equal("running");
+        expect(lineOf(run), `seed ${seed}`).to.equal(`running ${tasks[0]?.pid ?? 0}`);
         for (const task of tasks) {
           const stat = statOf(task.pid);
           expect(stat, `seed ${seed}`).to.include({ ppid: task === tasks[0] ? run.pid : task.ppid, pgid: task.pgid, sid: task.sid });
@@ -254,13 +268,54 @@ describeAsRoot("the executor", function () {
     }
   });
 
+  it("rebuilds random trees with new ids", () => {
+    for (let seed = 1; seed <= 40; seed++) {
+      const tasks = shifted(seed);
+      // an argument that does nothing tells which task of the plan it is
+      const plan = planFor(tasks, { final: ({ pid }) => [parked(`task${pid}`)] });
+      const run = startPlan({ ...plan, newPids: true, pids: [] });
+      let pids: number[] = [];
+      try {
+        const root = Number(/^running (\d+)$/.exec(lineOf(run) ?? "")?.[1]);
+        pids = native().listTree(root).map(({ pid }) => pid);
+        const ids = oldIds(pids);
+        const live = tasks.filter(({ zombie }) => zombie === undefined);
+        expect([...ids.keys()].sort(), `seed ${seed}`).to.deep.equal(live.map(({ pid }) => pid).sort());
+        expect(ids.get(tasks[0]?.pid ?? 0)).to.equal(root);
+        // what a parked program forks is called as it is
+        const zombies = pids
+          .flatMap((pid) => readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").split(" ").filter(Boolean))
+          .map((pid) => statOf(Number(pid)))
+          .filter(({ comm }) => comm !== "parked");
+        const dead = tasks.filter(({ zombie }) => zombie !== undefined);
+        expect(zombies.map(({ comm }) => comm).sort(), `seed ${seed}`).to.deep.equal(dead.map(({ comm }) => comm).sort());
+        // leaders that had ended have no new id that could be known: whoever had the same has the same
+        const groups = new Map<number, number>();
+        const sessions = new Map<number, number>();
+        for (const { pid, ppid, pgid, sid } of live) {
+          const stat = statOf(ids.get(pid) ?? 0);
+          if (pid !== tasks[0]?.pid) expect(stat.ppid, `seed ${seed}`).to.equal(ids.get(ppid));
+          expect(stat.pgid, `seed ${seed}`).to.equal(ids.get(pgid) ?? groups.get(pgid) ?? stat.pgid);
+          expect(stat.sid, `seed ${seed}`).to.equal(ids.get(sid) ?? sessions.get(sid) ?? stat.sid);
+          groups.set(pgid, stat.pgid);
+          sessions.set(sid, stat.sid);
+        }
+        expect(new Set(groups.values()).size, `seed ${seed}`).to.equal(groups.size);
+        expect(new Set(sessions.values()).size, `seed ${seed}`).to.equal(sessions.size);
+      } finally {
+        kill(pids);
+        finish(run);
+      }
+    }
+  });
+
   it("leaves zombies with the status that they had", () => {
     const [root, first, second] = simple(3);
     if (root === undefined || first === undefined || second === undefined) throw new Error();
     const tasks = [root, { ...first, zombie: { status: 7 << 8, signal: 17 } }, { ...second, zombie: { status: 11, signal: 17 } }];
     const run = startPlan(planFor(tasks));
     try {
-      expect(lineOf(run)).to.equal("running");
+      expect(lineOf(run)).to.match(/^running \d+$/);
       expect(statOf(first.pid)).to.include({ state: "Z", exitStatus: 7 << 8 });
       expect(statOf(second.pid)).to.include({ state: "Z", exitStatus: 11 });
     } finally {
@@ -274,15 +329,16 @@ describeAsRoot("the executor", function () {
       [["exit", "42"], 42 << 8],
       [["kill", "15"], 15],
     ] as const) {
-      const run = startPlan(planFor(simple(1), { final: () => [parked(...args)] }));
-      expect(finish(run)).to.deep.equal(["running", `exit ${status}`]);
+      const tasks = simple(1);
+      const run = startPlan(planFor(tasks, { final: () => [parked(...args)] }));
+      expect(finish(run)).to.deep.equal([`running ${tasks[0]?.pid ?? 0}`, `exit ${status}`]);
     }
   });
 
   it("with detach ends when the tree runs", () => {
     const tasks = simple(3);
     const run = startPlan({ ...planFor(tasks), detach: true });
-    expect(finish(run)).to.deep.equal(["running"]);
+    expect(finish(run)).to.deep.equal([`running ${tasks[0]?.pid ?? 0}`]);
     expect(statOf(tasks[0]?.pid ?? 0).ppid).to.not.equal(run.pid);
     kill(tasks.map(({ pid }) => pid));
   });
@@ -316,7 +372,7 @@ describeAsRoot("the executor", function () {
     );
     const pids = tasks.map(({ pid }) => pid);
     try {
-      expect(lineOf(run)).to.equal("running");
+      expect(lineOf(run)).to.match(/^running \d+$/);
       for (const pid of pids) {
         // gate and report are closed by the program; nothing of the executor's is left
         eventually("descriptors", () => readdirSync(`/proc/${pid}/fd`).length === 4);
@@ -436,7 +492,7 @@ describeAsRoot("the executor", function () {
     const start = performance.now();
     const run = startPlan(planFor(tasks));
     try {
-      expect(lineOf(run)).to.equal("running");
+      expect(lineOf(run)).to.match(/^running \d+$/);
       expect(performance.now() - start).to.be.lessThan(10000);
     } finally {
       kill(tasks.map(({ pid }) => pid));

@@ -8,6 +8,7 @@ function emptyPlan(more: Partial<Plan>): Plan {
   return {
     detach: false,
     progress: false,
+    newPids: false,
     barriers: new Set(),
     slotBase: 30,
     slotCount: 2,

@@ -117,7 +117,7 @@ function exampleCore(): Uint8Array {
 }
 
 function manifestOf(task: Task = TASK): CoreHead {
-  const draft = new ManifestDraft(new CoreHead(exampleCore(), "core"), task, new MappedFileIndex(MEMORY));
+  const draft = new ManifestDraft(new CoreHead(exampleCore(), "core"), task, new MappedFileIndex(MEMORY), true);
   const parts = draft.build({ mapped: ({ memory, writable }) => 100 + memory * 2 + (writable ? 1 : 0), core: 200, gate: 201, report: 202 });
   return new CoreHead(Buffer.concat(parts), "manifest");
 }
@@ -177,7 +177,7 @@ describe("restore: exec manifests", () => {
   });
 
   it("tell how files are used", () => {
-    const { uses } = new ManifestDraft(new CoreHead(exampleCore(), "core"), TASK, new MappedFileIndex(MEMORY));
+    const { uses } = new ManifestDraft(new CoreHead(exampleCore(), "core"), TASK, new MappedFileIndex(MEMORY), true);
     expect(uses.map(({ memory, writable, private: isPrivate, end }) => [memory, writable, isPrivate, end])).to.deep.equal([
       [0, false, true, 3n * PAGE],
       [1, true, false, PAGE],
@@ -187,6 +187,6 @@ describe("restore: exec manifests", () => {
   });
 
   it("refuse a mapping of a file that the image does not know", () => {
-    expect(() => new ManifestDraft(new CoreHead(exampleCore(), "core"), TASK, new MappedFileIndex(MEMORY.slice(1)))).to.throw(/does not know/);
+    expect(() => new ManifestDraft(new CoreHead(exampleCore(), "core"), TASK, new MappedFileIndex(MEMORY.slice(1)), true)).to.throw(/does not know/);
   });
 });
