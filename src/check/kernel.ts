@@ -5,6 +5,7 @@ import * as os from "node:os";
 
 import { native } from "../native.js";
 import { CAP, hasCapability } from "../proc/capabilities.js";
+import { moduleProblem, moduleState } from "./module.js";
 
 export interface Finding {
   name: string;
@@ -18,16 +19,20 @@ export interface Finding {
 export function kernelReport(): Finding[] {
   return [
     kernel(),
-    moduleLoaded(),
-    moduleArmed(),
+    moduleEntries(),
+    lockdown(),
     moduleVersion(),
     kcmp(),
     setTid(),
     children(),
     capability("CAP_SYS_PTRACE", CAP.SYS_PTRACE, "dumping other users' tasks needs it"),
     capability("CAP_SYS_ADMIN", CAP.SYS_ADMIN, "seccomp filters cannot be read without it"),
-    capability("CAP_CHECKPOINT_RESTORE", CAP.CHECKPOINT_RESTORE, "mapped files cannot be opened, and pids not chosen, without it"),
-    sysctl("kernel/yama/ptrace_scope", (value) => Number(value) < 3, "tasks cannot be stopped by ptrace(2) at all; it can only be changed by a reboot"),
+    capability(
+      "CAP_CHECKPOINT_RESTORE",
+      CAP.CHECKPOINT_RESTORE,
+      "without it, or CAP_SYS_ADMIN, pids cannot be chosen (see restore --new-pids) and memory without a name not be saved",
+    ),
+    sysctl("kernel/yama/ptrace_scope", mayTrace, "at 1 users can dump only their own descendants, at 2 only root can dump, at 3 nobody until the next boot"),
     sysctl("kernel/ftrace_enabled", (value) => value === "1", "the entries in /proc/<pid> need it", true),
     sysctl("vm/memfd_noexec", (value) => Number(value) < 2, "a restore uses an unnamed file in place of a memfd"),
     sysctl("kernel/pid_max", () => true, ""),
@@ -50,22 +55,33 @@ function kernel(): Finding {
   return { name: "kernel", ok, needed: true, value: `${release} ${os.machine()}`, hint: "x86_64 and Linux 5.10 or later are needed" };
 }
 
-function moduleLoaded(): Finding {
-  const ok = existsSync("/sys/module/crctl");
-  return { name: "module", ok, needed: true, value: ok ? "loaded" : "not loaded", hint: "modprobe crctl, or insmod kmod/crctl.ko" };
+function moduleEntries(): Finding {
+  const problem = moduleProblem();
+  const base = { name: "/proc/<pid>/dump", ok: problem === undefined, needed: true };
+  return { ...base, value: problem === undefined ? "there" : `not there: ${problem.why}`, hint: problem?.hint ?? "" };
 }
 
-/** The files decide: a switched-off kprobe leaves the parameter as it is. */
-function moduleArmed(): Finding {
-  const ok = existsSync("/proc/self/dump") && existsSync("/proc/self/mfd");
-  const parameter = read("/sys/module/crctl/parameters/armed");
-  const value = ok ? "there" : parameter === undefined || /^[1Y]$/.test(parameter) ? "not there" : "not there: the module is disarmed";
-  return { name: "/proc/<pid>/dump", ok, needed: true, value, hint: "echo 1 > /sys/module/crctl/parameters/armed; see /proc/sys/kernel/ftrace_enabled too" };
+/** What the kernel asks of modules: undefined where it has no such rule. */
+function lockdown(): Finding | undefined {
+  const { lockdown: level, signedOnly, loaded } = moduleState();
+  if (level === "none" && !signedOnly) return undefined;
+  return {
+    name: "kernel lockdown",
+    ok: loaded,
+    needed: false,
+    value: `${level}${signedOnly ? ", signed modules only" : ""}`,
+    hint: "the module must be signed by a key that the machine trusts",
+  };
 }
 
 function moduleVersion(): Finding {
   const value = read("/sys/module/crctl/version");
   return { name: "module version", ok: value !== undefined, needed: false, value: value ?? "unknown", hint: "it is not loaded" };
+}
+
+/** Documentation/admin-guide/LSM/Yama.rst */
+function mayTrace(scope: string): boolean {
+  return scope === "0" || (Number(scope) < 3 && hasCapability(CAP.SYS_PTRACE));
 }
 
 function kcmp(): Finding {

@@ -1,7 +1,8 @@
 /** What can be known before anything is frozen. */
 
-import { closeSync, constants, existsSync, openSync } from "node:fs";
+import { closeSync, constants, openSync } from "node:fs";
 
+import { moduleProblem } from "../check/module.js";
 import { CrctlError, isSystemError } from "../errors.js";
 import { native } from "../native.js";
 import { isDead, isKernelThread, parseStat, type ProcStat } from "../proc/stat.js";
@@ -62,11 +63,9 @@ function checkNotSelf(pid: number, comm: string): void {
 }
 
 export function checkModule(): void {
-  if (existsSync("/proc/self/dump") && existsSync("/proc/self/mfd")) return;
-  const loaded = existsSync("/sys/module/crctl");
-  throw new CrctlError("E_NO_MODULE", `the kernel has no /proc/<pid>/dump: the module crctl is ${loaded ? "disarmed" : "not loaded"}`, {
-    hint: loaded ? "echo 1 > /sys/module/crctl/parameters/armed" : "modprobe crctl, or insmod kmod/crctl.ko",
-  });
+  const problem = moduleProblem();
+  if (problem === undefined) return;
+  throw new CrctlError("E_NO_MODULE", `the kernel has no /proc/<pid>/dump: ${problem.why}`, { hint: problem.hint });
 }
 
 /** Opening tells whether we may: a task that runs gives EBUSY only to those who could dump it. */

@@ -1,7 +1,8 @@
 /** What this machine must have to run an image: the module, the rights, the CPU's register states, the kernel's vdso. */
 
-import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 
+import { moduleProblem } from "../check/module.js";
 import type { CoreHead } from "../image/elfcore.js";
 import type { Problem } from "../errors.js";
 import { native } from "../native.js";
@@ -25,16 +26,9 @@ const XFEATURES: Readonly<Record<number, string>> = {
 };
 
 export function checkModule(problems: Problem[]): void {
-  try {
-    statSync("/proc/self/dump");
-  } catch {
-    problems.push({
-      code: "E_NO_MODULE",
-      object: "kernel module",
-      why: "this kernel cannot execute images: the module crctl is not loaded, or disarmed",
-      hint: "modprobe crctl (or make kmod install first); see /sys/module/crctl/parameters/armed",
-    });
-  }
+  const problem = moduleProblem();
+  if (problem === undefined) return;
+  problems.push({ code: "E_NO_MODULE", object: "kernel module", why: `this kernel cannot execute images: ${problem.why}`, hint: problem.hint });
 }
 
 export function checkRights(newPids: boolean, problems: Problem[]): void {

@@ -6,25 +6,21 @@ import { once } from "node:events";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { crctl, describeOutcome, must, mustFail, run } from "./lib/crctl.js";
-import { CRCTL, REPO, newDirectory } from "./lib/paths.js";
+import { Nobody } from "./lib/nobody.js";
+import { CRCTL, newDirectory } from "./lib/paths.js";
 import { pidsOfTree, stateOf, viewTree } from "./lib/procfs.js";
 import { Program } from "./lib/program.js";
 import { withJournal } from "./lib/scenario.js";
 import { until } from "./lib/wait.js";
 
-/** A user who can reach crctl, wherever this tree lies: under a second path that is open to all. */
-const nobody = { uid: 65534, program: "" };
+let nobody: Nobody;
 
 before(async () => {
-  const open = path.join(newDirectory(), "crctl");
-  mkdirSync(open);
-  const { status, stderr } = await run("mount", ["--bind", REPO, open]);
-  expect(status, stderr).to.equal(0);
-  nobody.program = path.join(open, path.relative(REPO, CRCTL));
+  nobody = await Nobody.enter();
 });
 
 after(async () => {
-  await run("umount", [path.resolve(nobody.program, "../../..")]);
+  await nobody.leave();
 });
 
 function flipBit(file: string, offset: number): void {

@@ -17,11 +17,15 @@ export interface StartOptions {
   directory?: string;
   cwd?: string;
   env?: NodeJS.ProcessEnv;
+  /** run as this user and group */
+  uid?: number;
+  /** where the program is, if this user cannot reach its usual place */
+  programs?: string;
 }
 
 /** A tree of processes that a test has started, whatever the program. */
 export class Tree {
-  readonly pid: number;
+  #pid: number;
   readonly directory: string;
   /** what was done to it, for whoever reads the failure */
   readonly journal: string[] = [];
@@ -30,16 +34,28 @@ export class Tree {
   #awayAtMostNs = 0n;
 
   protected constructor(pid: number, directory: string) {
-    this.pid = pid;
+    this.#pid = pid;
     this.directory = directory;
+    remember(pid);
+  }
+
+  get pid(): number {
+    return this.#pid;
+  }
+
+  /** It has come back under another id. */
+  became(pid: number): void {
+    this.#pid = pid;
     remember(pid);
   }
 
   /** As a session leader with nothing to do with the terminal, input from nowhere, output in a file. */
   protected static async spawn(file: string, args: readonly string[], directory: string, options: StartOptions): Promise<number> {
     const log = openSync(path.join(directory, "log"), "a", 0o666);
+    if (options.uid !== undefined) chmodSync(path.join(directory, "log"), 0o666);
     const child = spawn(file, args, {
       detached: true,
+      ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
       stdio: ["ignore", log, log],
       cwd: options.cwd ?? directory,
       env: options.env ?? ENVIRONMENT,
@@ -174,7 +190,7 @@ export class Program extends Tree {
   static async start(name: string, args: readonly string[] = [], options: StartOptions = {}): Promise<Program> {
     const directory = options.directory ?? newDirectory();
     const status = Program.prepare(directory);
-    const pid = await Tree.spawn(path.join(PROGRAMS, name), ["--status", status, ...args], directory, options);
+    const pid = await Tree.spawn(path.join(options.programs ?? PROGRAMS, name), ["--status", status, ...args], directory, options);
     const program = new Program(pid, directory);
     await program.ready();
     return program;

@@ -1,0 +1,389 @@
+/** Users without privilege: what they may do, and that nothing of this lets them do more. */
+
+import { expect } from "chai";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync, rmdirSync, writeFileSync } from "node:fs";
+import { release } from "node:os";
+import path from "node:path";
+import { crctl, describeOutcome, must, mustFail, run, type Outcome } from "./lib/crctl.js";
+import { Nobody } from "./lib/nobody.js";
+import { newDirectory } from "./lib/paths.js";
+import { pidsOfTree, stateOf, viewTree } from "./lib/procfs.js";
+import { Program } from "./lib/program.js";
+import { withJournal } from "./lib/scenario.js";
+import { until } from "./lib/wait.js";
+
+let nobody: Nobody;
+
+before(async () => {
+  nobody = await Nobody.enter();
+});
+
+after(async () => {
+  await nobody.leave();
+});
+
+function start(name: string, args: readonly string[] = []): Promise<Program> {
+  return Program.start(name, args, { uid: nobody.uid, programs: nobody.programs, env: nobody.env });
+}
+
+function pidIn({ stdout }: Outcome): number {
+  return (JSON.parse(stdout) as { pid: number }).pid;
+}
+
+/** Has something for the time of an act: a sysctl, a switch. */
+async function withSetting(file: string, value: string, act: () => Promise<void>): Promise<void> {
+  const before = readFileSync(file, "utf8").trim();
+  writeFileSync(file, value);
+  try {
+    await act();
+  } finally {
+    writeFileSync(file, before);
+  }
+}
+
+describe("a user's own process", () => {
+  const PLAIN = [
+    "heap", "private_file", "readonly", "prot_none", "regs_general", "regs_vector", "tls", "sig_handlers", "sigaltstack", "sigmask",
+    "in_handler", "itimers",
+  ];
+  for (const name of PLAIN) {
+    it(`is dumped and restored by that user: ${name}`, async () => {
+      await withJournal(await start(name), async (program) => {
+        for (let round = 0; round < 2; round++) {
+          const image = program.newImage();
+          const old = program.pid;
+          await must(["dump", "-t", String(old), "-D", image], nobody);
+          await program.gone([old]);
+          const outcome = await must(["restore", "-d", "--new-pids", "--json", "-D", image], nobody);
+          program.became(pidIn(outcome));
+          expect(outcome.stdout).to.include("/proc/<pid>/exe");
+          await program.verify();
+        }
+        await program.finish();
+      });
+    });
+  }
+
+  it("cannot have its old id back, and the message says what to do", async () => {
+    const program = await start("heap");
+    const image = program.newImage();
+    await must(["dump", "-t", String(program.pid), "-D", image], nobody);
+    await program.gone([program.pid]);
+    const error = await mustFail("E_PERMISSION", 7, ["restore", "-d", "-D", image], nobody);
+    expect(error.problems).to.have.lengthOf(1);
+    expect(error.problems?.[0]?.why).to.equal("the kernel does not let you choose process ids");
+    expect(error.problems?.[0]?.hint).to.match(/--new-pids.*root.*CAP_CHECKPOINT_RESTORE/);
+  });
+
+  it("with several threads is refused new ids by name", async () => {
+    const program = await start("threads");
+    const image = program.newImage();
+    await must(["dump", "-t", String(program.pid), "-D", image], nobody);
+    const error = await mustFail("E_UNSUPPORTED", 4, ["restore", "-d", "--new-pids", "-D", image], nobody);
+    expect(error.problems?.map(({ object }) => object)).to.deep.equal(["threads"]);
+  });
+
+  for (const name of ["shared_anon", "memfd"]) {
+    it(`with memory that only privilege reaches is refused by name: ${name}`, async () => {
+      const program = await start(name);
+      const error = await mustFail("E_PERMISSION", 7, ["dump", "-t", String(program.pid), "-D", program.newImage()], nobody);
+      expect(error.problems?.every(({ hint = "" }) => hint.includes("CAP_CHECKPOINT_RESTORE"))).to.equal(true);
+      await program.verify();
+      await program.finish();
+    });
+  }
+
+  it("of other ids than one's own is not restored", async () => {
+    const program = await Program.start("heap");
+    const image = program.newImage();
+    await program.dump(image, ["-R"]);
+    // the user has been given an image of root's
+    expect((await run("chmod", ["-R", "a+rX", image])).status).to.equal(0);
+    const error = await mustFail("E_PERMISSION", 7, ["restore", "-d", "--new-pids", "-D", image], nobody);
+    expect(error.problems?.map(({ object }) => object)).to.include("credentials");
+    await program.finish();
+  });
+});
+
+describe("new process ids", () => {
+  it("a tree lives beside the one that it was dumped from", async () => {
+    const program = await Program.start("many", ["row", "4"]);
+    const image = program.newImage();
+    await program.dump(image, ["-R"]);
+    const old = viewTree(program.pid);
+    const outcome = await must(["restore", "-d", "--new-pids", "--json", "-D", image]);
+    const copy = pidIn(outcome);
+    expect(copy).to.not.equal(program.pid);
+    const pids = pidsOfTree(copy);
+    expect(pids).to.have.lengthOf(Object.keys(old).length);
+    expect(pids.filter((pid) => pid in old)).to.deep.equal([]);
+    for (const [pid, task] of Object.entries(viewTree(copy))) {
+      expect(task.session, pid).to.equal(copy);
+      expect(task.group, pid).to.equal(copy);
+      expect(task.live?.exe, pid).to.equal(old[program.pid]?.live?.exe);
+    }
+    for (const pid of pids.toReversed()) process.kill(pid, "SIGKILL");
+    await program.verify();
+    await program.finish();
+  });
+
+  it("crctl in the foreground ends as the root does, under its new id", async () => {
+    const program = await Program.start("heap");
+    const image = program.newImage();
+    await program.dump(image, ["-R"]);
+    const restore = crctl(["restore", "--new-pids", "-D", image]);
+    const copy = await until("the copy", () => {
+      const found = readdirSync("/proc").find((pid) => Number(pid) > 0 && Number(pid) !== program.pid && comm(pid) === "heap");
+      return found === undefined ? undefined : Number(found);
+    });
+    process.kill(copy, "SIGKILL");
+    const outcome = await restore;
+    expect(outcome.status, describeOutcome(outcome)).to.equal(128 + 9);
+    await program.finish();
+  });
+});
+
+function comm(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+  } catch {
+    return "";
+  }
+}
+
+describe("what is not one's own", () => {
+  const asNobody = (command: string): Promise<Outcome> => run("/bin/sh", ["-c", command], { uid: nobody.uid });
+
+  it("a set-user-id program is not read by the user who runs it", async () => {
+    const directory = newDirectory();
+    for (const name of ["heap"]) {
+      copyFileSync(path.join(nobody.programs, name), path.join(directory, name));
+      chmodSync(path.join(directory, name), 0o4755);
+    }
+    const program = await Program.start("heap", [], { uid: nobody.uid, programs: directory, env: nobody.env });
+    expect(readFileSync(`/proc/${program.pid}/status`, "utf8")).to.match(/^Uid:\t65534\t0\t/m);
+    process.kill(program.pid, "SIGSTOP");
+    await until("it to be stopped", () => stateOf(program.pid) === "T");
+    for (const command of [`cat /proc/${program.pid}/dump`, `ls /proc/${program.pid}/mfd`]) {
+      const { status, stdout, stderr } = await asNobody(command);
+      expect(status, command).to.not.equal(0);
+      expect(stdout).to.equal("");
+      expect(stderr).to.match(/Permission denied/);
+    }
+    process.kill(program.pid, "SIGCONT");
+    await mustFail("E_PERMISSION", 7, ["dump", "-t", String(program.pid), "-D", program.newImage()], nobody);
+    await program.finish();
+  });
+
+  it("links to mapped files are listed and read, and lead nowhere", async () => {
+    const program = await start("shared_file");
+    const directory = `/proc/${program.pid}/mfd`;
+    const [first = ""] = readdirSync(directory);
+    const listed = await asNobody(`ls ${directory} && readlink ${directory}/${first}`);
+    expect(listed.status, listed.stderr).to.equal(0);
+    expect(listed.stdout).to.include(readlinkSync(`${directory}/${first}`));
+    expect((await asNobody(`cat ${directory}/${first}`)).stderr).to.include("not permitted");
+    await program.finish();
+  });
+});
+
+/** No mask of theirs: what each change of an image must end in, when an unprivileged user executes it. */
+const HOSTILE: Record<string, string> = {
+  nothing: "exit 0",
+  manifest: "exit 0",
+  // addresses
+  low: "errno EINVAL",
+  high: "errno EINVAL",
+  kernel_vma: "errno EINVAL",
+  low_brk: "errno EINVAL",
+  high_args: "errno EINVAL",
+  ip_end: "errno EINVAL",
+  ip_hole: "errno EINVAL",
+  ip_kernel: "errno EINVAL",
+  fs_kernel: "errno EINVAL",
+  gs_hole: "errno EINVAL",
+  // registers
+  cs_kernel: "errno EINVAL",
+  cs_32: "errno EINVAL",
+  ss_kernel: "errno EINVAL",
+  ds_kernel: "errno EINVAL",
+  flags: "exit 0",
+  trap: "signal 5",
+  // 5.10 masks reserved bits of MXCSR as ptrace(2) does there, later kernels refuse them
+  mxcsr: release().startsWith("5.10") ? "exit 0" : "signal 9",
+  xfeature: "errno EINVAL",
+  supervisor: "errno EINVAL",
+  // credentials: the system calls say no, when the old program is gone
+  uid: "signal 9",
+  suid: "signal 9",
+  fsuid: "signal 9",
+  gid: "signal 9",
+  groups: "errno EINVAL",
+  permitted: "signal 9",
+  unknown_caps: "exit 0",
+  inheritable: "signal 9",
+  ambient: "signal 9",
+  bounding: "signal 9",
+  securebits: "signal 9",
+  flusher: "signal 9",
+  // seccomp
+  seccomp_lost: "signal 9",
+  filter: "signal 9",
+  filter_nnp: "exit 0",
+  under_filter: "errno EPERM",
+  // limits
+  locked: "signal 9",
+  locked_later: "signal 9",
+  may_lock: "exit 0",
+  big: "exit 0",
+  little_space: "signal 9",
+  little_data: "signal 9",
+  // signals: the parent gets SIGCHLD, or would have died
+  exit_signal: "exit 0",
+  exit_signal_99: "errno EINVAL",
+  sigkill: "exit 0",
+  // the vdso is the kernel's, where mremap(2) could have put it
+  vdso_bytes: "errno EOPNOTSUPP",
+  vdso_alone: "errno EOPNOTSUPP",
+  vdso_moved: "exit 0",
+  // no ids of one's choice
+  thread: "signal 9",
+  // the image as a file
+  set_uid: "errno EPERM",
+  set_gid: "errno EPERM",
+  unreadable: "exit 0",
+  // descriptors of a manifest
+  exe: "errno EPERM",
+  shared_write: "signal 9",
+  write_only: "signal 9",
+  pipe_map: "signal 9",
+  pages_write_only: "errno EINVAL",
+  pages_pipe: "errno EINVAL",
+  gate_file: "errno EINVAL",
+  report_read: "errno EINVAL",
+  control_flags: "errno EINVAL",
+};
+
+describe("a hostile image", () => {
+  async function hostile(directory: string, change: string, ...more: string[]): Promise<string> {
+    const outcome = await run(path.join(nobody.programs, "hostile"), [directory, change, ...more], { uid: nobody.uid });
+    if (outcome.status !== 0) throw new Error(describeOutcome(outcome));
+    return outcome.stdout.trim();
+  }
+
+  /** A tmpfs with options, for one act. */
+  async function mounted(options: string, act: (directory: string) => Promise<void>): Promise<void> {
+    const directory = newDirectory();
+    const { status, stderr } = await run("mount", ["-t", "tmpfs", "-o", `mode=777,${options}`, "hostile", directory]);
+    expect(status, stderr).to.equal(0);
+    try {
+      await act(directory);
+    } finally {
+      await run("umount", ["-l", directory]);
+    }
+  }
+
+  it("gains nothing, whatever it says", async () => {
+    const directory = newDirectory();
+    const file = path.join(directory, "file");
+    // its own, to be opened in any way
+    const made = await run("/bin/sh", ["-c", `head -c 65536 /dev/zero > ${file}`], { uid: nobody.uid });
+    expect(made.status, made.stderr).to.equal(0);
+    const found: Record<string, string> = {};
+    for (const change of Object.keys(HOSTILE)) found[change] = await hostile(directory, change, file);
+    expect(found).to.deep.equal(HOSTILE);
+  });
+
+  it("does not run from a mount without exec, nor maps code from one", async () => {
+    await mounted("noexec", async (directory) => {
+      expect(await hostile(directory, "nothing")).to.equal("errno EACCES");
+      const code = path.join(directory, "code");
+      copyFileSync(path.join(nobody.programs, "hostile"), code);
+      chmodSync(code, 0o755);
+      const elsewhere = newDirectory();
+      expect(await hostile(elsewhere, "noexec", code)).to.equal("signal 9");
+      expect(await hostile(elsewhere, "noexec")).to.not.match(/^errno/);
+    });
+  });
+
+  it("stays within a memory cgroup", async function () {
+    const parent = "/sys/fs/cgroup";
+    if (!existsSync(path.join(parent, "cgroup.controllers"))) throw new Error("no cgroups");
+    writeFileSync(path.join(parent, "cgroup.subtree_control"), "+memory");
+    const group = path.join(parent, `crctl-privilege-${process.pid}`);
+    mkdirSync(group);
+    try {
+      // the image is made outside; its pages are 64 MiB
+      const directory = newDirectory();
+      expect(await hostile(directory, "big")).to.equal("exit 0");
+      const image = path.join(directory, "big");
+      writeFileSync(path.join(group, "memory.max"), String(24 << 20));
+      const inside = `echo $$ > ${group}/cgroup.procs; exec setpriv --reuid ${nobody.uid} --regid ${nobody.uid} --clear-groups ${image}`;
+      const { signal, status } = await run("/bin/sh", ["-c", inside]);
+      expect(signal ?? status).to.equal("SIGKILL");
+      expect(readFileSync(path.join(group, "memory.events"), "utf8")).to.match(/^oom_kill [1-9]/m);
+    } finally {
+      await until("the cgroup to be empty", () => {
+        try {
+          rmdirSync(group);
+          return true;
+        } catch {
+          return false;
+        }
+      });
+    }
+  });
+});
+
+describe("settings of the kernel", () => {
+  const SCOPE = "/proc/sys/kernel/yama/ptrace_scope";
+
+  it("kernel.yama.ptrace_scope: 1 and 2 forbid it to users, and the message says so; root goes on", async () => {
+    const program = await start("heap");
+    for (const scope of ["1", "2"]) {
+      await withSetting(SCOPE, scope, async () => {
+        const error = await mustFail("E_PERMISSION", 7, ["dump", "-t", String(program.pid), "-D", program.newImage()], nobody);
+        expect(error.hint).to.include(`kernel.yama.ptrace_scope is ${scope}`);
+        expect((await crctl(["check"], nobody)).stdout).to.match(/note kernel\.yama\.ptrace_scope/);
+        await program.dump(program.newImage(), ["-R"]);
+      });
+    }
+    await program.verify();
+    await program.finish();
+  });
+
+  for (const [file, value, word] of [
+    ["/proc/sys/kernel/ftrace_enabled", "0", "kernel.ftrace_enabled"],
+    ["/sys/kernel/debug/kprobes/enabled", "0", "kprobes"],
+  ] as const) {
+    it(`${file}: the entries are gone, and every command says why`, async () => {
+      if (file.startsWith("/sys/kernel/debug/") && !existsSync(file)) {
+        expect((await run("mount", ["-t", "debugfs", "debugfs", "/sys/kernel/debug"])).status).to.equal(0);
+      }
+      const program = await Program.start("heap");
+      await withSetting(file, value, async () => {
+        const error = await mustFail("E_NO_MODULE", 8, ["dump", "-t", String(program.pid), "-D", program.newImage()]);
+        expect(error.message).to.include(word);
+        const { status, stdout } = await crctl(["check"]);
+        expect(status).to.equal(8);
+        expect(stdout).to.include(word);
+      });
+      await program.cycle();
+      await program.finish();
+    });
+  }
+
+  it("hidepid: users dump what they see", async () => {
+    const program = await start("heap");
+    const other = await Program.start("heap");
+    expect((await run("mount", ["-o", "remount,hidepid=2", "/proc"])).status).to.equal(0);
+    try {
+      await must(["dump", "-R", "-t", String(program.pid), "-D", program.newImage()], nobody);
+      await mustFail("E_PID_NOT_FOUND", 3, ["dump", "-t", String(other.pid), "-D", other.newImage()], nobody);
+    } finally {
+      expect((await run("mount", ["-o", "remount,hidepid=0", "/proc"])).status).to.equal(0);
+    }
+    await program.finish();
+    await other.finish();
+  });
+});

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Makes an image of itself, spoils it in one way, executes it, and says what came
+ * of it:
+ *
+ *	hostile DIR CHANGE [FILE]
+ *
+ * DIR takes the image; FILE is another file to map, for the changes that do so.
+ * Prints "errno E..." when execve() failed, "signal N" when the task was killed,
+ * "exit N" when it went on: 0 as it should, 1 with what it must not have.
+ */
+#include <elf.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../../kmod/crctl_image.h"
+
+#define TASK_END	0x7ffffffff000ull
+#define BIG		(64ul << 20)
+
+/* Where a manifest finds its files. */
+enum { FD_PAGES = 100, FD_EXE, FD_PIPE_READ, FD_PIPE_WRITE };
+
+struct image {
+	uint8_t *data;
+	size_t size;
+};
+
+static const char *file_to_map = "/proc/self/exe";
+
+/* ---- finding things in an image ---- */
+
+static uint8_t *find_note(const struct image *im, const char *owner, uint32_t type, uint32_t *size)
+{
+	const Elf64_Phdr *ph = (const void *)(im->data + 128);
+	uint8_t *p = im->data + ph->p_offset, *end = p + ph->p_filesz;
+
+	while (p < end) {
+		Elf64_Nhdr *nh = (void *)p;
+		uint8_t *desc = p + sizeof(*nh) + ((nh->n_namesz + 3) & ~3u);
+
+		if (nh->n_type == type && !strcmp((char *)p + sizeof(*nh), owner)) {
+			*size = nh->n_descsz;
+			return desc;
+		}
+		p = desc + ((nh->n_descsz + 3) & ~3u);
+	}
+	errx(2, "no note %x", type);
+}
+
+/* The first record of a note of ours. */
+static void *record(const struct image *im, uint32_t type)
+{
+	uint32_t size;
+
+	return find_note(im, CRCTL_NOTE_NAME, type, &size) + sizeof(struct crctl_note_head);
+}
+
+static struct crctl_note_head *head(const struct image *im, uint32_t type)
+{
+	return (struct crctl_note_head *)record(im, type) - 1;
+}
+
+/* Of struct user_regs_struct; pr_reg of NT_PRSTATUS. */
+enum { R_IP = 16, R_CS = 17, R_FLAGS = 18, R_SS = 20, R_FS_BASE = 21, R_GS_BASE = 22, R_DS = 23 };
+
+static uint64_t *reg(const struct image *im, int nr)
+{
+	uint32_t size;
+
+	return (uint64_t *)(find_note(im, "CORE", NT_PRSTATUS, &size) + 112) + nr;
+}
+
+static uint8_t *xstate(const struct image *im)
+{
+	uint32_t size;
+
+	return find_note(im, "LINUX", NT_X86_XSTATE, &size);
+}
+
+static struct crctl_vma *vma_of(const struct image *im, uint32_t kind)
+{
+	struct crctl_vma *v = record(im, CRCTL_NT_VMA);
+	uint32_t i;
+
+	for (i = 0; i < head(im, CRCTL_NT_VMA)->count; i++)
+		if (v[i].kind == kind)
+			return &v[i];
+	errx(2, "no mapping of kind %u", kind);
+}
+
+static struct crctl_vma *last_vma(const struct image *im)
+{
+	return (struct crctl_vma *)record(im, CRCTL_NT_VMA) + head(im, CRCTL_NT_VMA)->count - 1;
+}
+
+/* ---- the process that is saved ---- */
+
+static struct {
+	int (*check)(void);
+	int threads;
+	int big;
+} seed;
+
+static uint64_t status_bits(const char *name)
+{
+	char line[256];
+	FILE *f = fopen("/proc/self/status", "r");
+	uint64_t bits = ~0ull;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, name, strlen(name)))
+			bits = strtoull(line + strlen(name), NULL, 16);
+	if (f)
+		fclose(f);
+	return bits;
+}
+
+static int is_fine(void)
+{
+	return 0;
+}
+
+static int has_flags(void)
+{
+	uint64_t flags;
+
+	__asm__ volatile("pushfq; pop %0" : "=r"(flags));
+	/* no I/O privilege, no virtual interrupts or 8086 mode; interrupts on */
+	return (flags & 0x1a3000) || !(flags & 0x200);
+}
+
+static int is_dumpable(void)
+{
+	return prctl(PR_GET_DUMPABLE) != 0;
+}
+
+static int catches_sigkill(void)
+{
+	return !!((status_bits("SigCgt:") | status_bits("SigBlk:")) & (1ull << (SIGKILL - 1)));
+}
+
+static int has_capabilities(void)
+{
+	return status_bits("CapPrm:") || status_bits("CapEff:") || status_bits("CapAmb:");
+}
+
+static void *waiter(void *arg)
+{
+	for (;;)
+		pause();
+	return arg;
+}
+
+static _Noreturn void be_saved(void)
+{
+	pthread_t t;
+
+	if (seed.big) {
+		char *p = mmap(NULL, BIG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (p == MAP_FAILED)
+			_exit(9);
+		memset(p, 1, BIG);
+	}
+	if (seed.threads && pthread_create(&t, NULL, waiter, NULL))
+		_exit(9);
+	kill(getpid(), SIGSTOP);
+	_exit(seed.check());
+}
+
+static void read_dump(struct image *im)
+{
+	char path[64];
+	int status, fd;
+	ssize_t n;
+	pid_t pid = fork();
+
+	if (!pid)
+		be_saved();
+	if (pid < 0 || waitpid(pid, &status, WUNTRACED) != pid || !WIFSTOPPED(status))
+		errx(2, "it did not stop");
+	snprintf(path, sizeof(path), "/proc/%d/dump", pid);
+	fd = open(path, O_RDONLY);
+	im->data = malloc(BIG + (8 << 20));
+	if (fd < 0 || !im->data)
+		err(2, "%s", path);
+	while ((n = read(fd, im->data + im->size, BIG + (8 << 20) - im->size)) > 0)
+		im->size += n;
+	if (n < 0)
+		err(2, "%s", path);
+	close(fd);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+}
+
+/* ---- manifests ---- */
+
+static void add_note(struct image *im, uint32_t type, const void *rec, uint32_t rec_size, uint32_t count,
+		     const void *extra, uint32_t extra_size)
+{
+	struct crctl_note_head h = {
+		.version = CRCTL_IMAGE_VERSION, .rec_size = rec_size, .count = count, .extra_size = extra_size,
+	};
+	Elf64_Nhdr nh = { .n_namesz = 6, .n_descsz = sizeof(h) + rec_size * count + extra_size, .n_type = type };
+	uint8_t *p = im->data + im->size;
+
+	memset(p, 0, 12 + 8 + nh.n_descsz + 4);
+	memcpy(p, &nh, sizeof(nh));
+	memcpy(p + 12, CRCTL_NOTE_NAME, 6);
+	memcpy(p + 20, &h, sizeof(h));
+	memcpy(p + 36, rec, (size_t)rec_size * count);
+	memcpy(p + 36 + (size_t)rec_size * count, extra, extra_size);
+	im->size += 20 + ((nh.n_descsz + 3) & ~3u);
+	((Elf64_Phdr *)(im->data + 128))->p_filesz = im->size - 128 - sizeof(Elf64_Phdr);
+}
+
+static void save(const struct image *im, const char *path, int mode)
+{
+	int fd;
+
+	unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0700);
+	if (fd < 0 || write(fd, im->data, im->size) != (ssize_t)im->size || fchmod(fd, mode) || close(fd))
+		err(2, "%s", path);
+}
+
+static void to_manifest(struct image *im, const char *pages)
+{
+	const Elf64_Phdr *ph = (const void *)(im->data + 128);
+	uint32_t nr = ((Elf64_Shdr *)(im->data + 64))->sh_info - 1, i;
+	struct crctl_extent *e = calloc(nr, sizeof(*e));
+	struct crctl_vma *v = record(im, CRCTL_NT_VMA);
+	Elf64_Phdr notes = ph[0];
+
+	if (!e)
+		err(2, "memory");
+	save(im, pages, 0600);
+	for (i = 0; i < nr; i++)
+		e[i] = (struct crctl_extent){
+			.vaddr = ph[i + 1].p_vaddr, .len = ph[i + 1].p_filesz, .offset = ph[i + 1].p_offset, .fd = FD_PAGES,
+		};
+	((struct crctl_image_info *)record(im, CRCTL_NT_IMAGE))->kind = CRCTL_IMAGE_MANIFEST;
+	for (i = 0; i < head(im, CRCTL_NT_VMA)->count; i++) {
+		/* files but its own, libraries, are mapped by the names that they have here */
+		if (v[i].kind != CRCTL_VMA_FILE_PRIVATE)
+			continue;
+		char name[4097] = "";
+
+		memcpy(name, (uint8_t *)(v + head(im, CRCTL_NT_VMA)->count) + v[i].name_off, v[i].name_len);
+		v[i].fd = open(name, O_RDONLY);
+		if (v[i].fd < 0)
+			err(2, "%s", name);
+	}
+	memmove(im->data + 128 + sizeof(notes), im->data + notes.p_offset, notes.p_filesz);
+	notes.p_offset = 128 + sizeof(notes);
+	memcpy(im->data + 128, &notes, sizeof(notes));
+	((Elf64_Ehdr *)im->data)->e_phnum = 1;
+	((Elf64_Shdr *)(im->data + 64))->sh_info = 1;
+	im->size = notes.p_offset + notes.p_filesz;
+	add_note(im, CRCTL_NT_EXTENT, e, sizeof(*e), nr, NULL, 0);
+	free(e);
+}
+
+/* ---- changes ---- */
+
+static void limit(int which, rlim_t value)
+{
+	struct rlimit l = { value, value };
+
+	if (setrlimit(which, &l))
+		_exit(8);
+}
+
+static const struct sock_filter allow[] = { BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) };
+
+static void live_under_filter(void)
+{
+	struct sock_fprog prog = { .len = 1, .filter = (struct sock_filter *)allow };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+		_exit(8);
+}
+
+static void lock_nothing(void) { limit(RLIMIT_MEMLOCK, 0); }
+static void little_space(void) { limit(RLIMIT_AS, BIG / 2); }
+static void little_data(void) { limit(RLIMIT_DATA, BIG / 2); }
+
+#define MM(im)		((struct crctl_mm *)record(im, CRCTL_NT_MM))
+#define CREDS(im)	((struct crctl_creds *)record(im, CRCTL_NT_CREDS))
+#define THREAD(im)	((struct crctl_thread *)record(im, CRCTL_NT_THREAD))
+#define PROCESS(im)	((struct crctl_process *)record(im, CRCTL_NT_PROCESS))
+#define SIGACTION(im)	((struct crctl_sigaction *)record(im, CRCTL_NT_SIGACTION))
+#define CHANGE(name, ...) static void name(struct image *im) { __VA_ARGS__; }
+
+CHANGE(nothing, (void)im)
+CHANGE(low, struct crctl_vma *v = record(im, CRCTL_NT_VMA);
+       *v = (struct crctl_vma){ .start = 0x1000, .end = 0x2000, .kind = CRCTL_VMA_ANON, .prot = 3, .fd = -1 })
+CHANGE(high, last_vma(im)->end = TASK_END + 0x1000)
+CHANGE(kernel_vma, last_vma(im)->start = 0xffff800000000000; last_vma(im)->end = 0xffff800000001000)
+CHANGE(low_brk, MM(im)->start_brk = 0x1000)
+CHANGE(high_args, MM(im)->arg_end = MM(im)->env_end = TASK_END)
+CHANGE(ip_end, *reg(im, R_IP) = TASK_END)
+CHANGE(ip_hole, *reg(im, R_IP) = 0x800000000000)
+CHANGE(ip_kernel, *reg(im, R_IP) = 0xffffffff81000000)
+CHANGE(fs_kernel, *reg(im, R_FS_BASE) = 0xffff888000000000)
+CHANGE(gs_hole, *reg(im, R_GS_BASE) = 0x8000000000000000)
+CHANGE(cs_kernel, *reg(im, R_CS) = 0x10)
+CHANGE(cs_32, *reg(im, R_CS) = 0x23)
+CHANGE(ss_kernel, *reg(im, R_SS) = 0x18)
+CHANGE(ds_kernel, *reg(im, R_DS) = 0x18)
+/* IOPL 3, VM, VIF, VIP, without IF; not NT, which any program may set */
+CHANGE(flags, *reg(im, R_FLAGS) |= 0x1a3000; *reg(im, R_FLAGS) &= ~0x200ull)
+CHANGE(trap, *reg(im, R_FLAGS) |= 0x100)
+CHANGE(mxcsr, memset(xstate(im) + 24, 0xff, 4); xstate(im)[512] |= 3)
+CHANGE(xfeature, xstate(im)[519] |= 0x40)
+CHANGE(supervisor, xstate(im)[513] |= 0x08)
+CHANGE(uid, CREDS(im)->uid = CREDS(im)->euid = CREDS(im)->suid = CREDS(im)->fsuid = 0)
+CHANGE(suid, CREDS(im)->suid = 0)
+CHANGE(fsuid, CREDS(im)->fsuid = 0)
+CHANGE(gid, CREDS(im)->egid = 0)
+CHANGE(permitted, CREDS(im)->cap_permitted = CREDS(im)->cap_effective = ~0ull)
+CHANGE(unknown_caps, CREDS(im)->cap_permitted = CREDS(im)->cap_effective = 1ull << 63)
+CHANGE(inheritable, CREDS(im)->cap_inheritable = 1ull << 21)
+CHANGE(ambient, CREDS(im)->cap_ambient = 1ull << 21)
+CHANGE(bounding, CREDS(im)->cap_bset = 0)
+CHANGE(securebits, CREDS(im)->securebits = 1)
+CHANGE(groups, CREDS(im)->nr_groups = 1)
+CHANGE(flusher, THREAD(im)->settings |= CRCTL_SETTING_IO_FLUSHER)
+CHANGE(seccomp_lost, THREAD(im)->seccomp_mode = 2)
+CHANGE(locked, vma_of(im, CRCTL_VMA_ANON)->flags |= CRCTL_VMF_LOCKED)
+CHANGE(locked_later, MM(im)->lock_future = 1)
+CHANGE(exit_signal, PROCESS(im)->exit_signal = SIGUSR1)
+CHANGE(exit_signal_99, PROCESS(im)->exit_signal = 99)
+CHANGE(sigkill, SIGACTION(im)[SIGKILL - 1].handler = 0x400000; THREAD(im)->sigmask = ~0ull)
+CHANGE(vdso_bytes, uint32_t size; find_note(im, CRCTL_NOTE_NAME, CRCTL_NT_VDSO, &size)[64] ^= 1)
+CHANGE(vdso_alone, MM(im)->vdso += 0x1000; vma_of(im, CRCTL_VMA_VDSO)->start += 0x1000)
+CHANGE(vdso_moved, MM(im)->vdso += 0x10000; MM(im)->vvar += 0x10000; struct crctl_vma *v = record(im, CRCTL_NT_VMA);
+       for (uint32_t i = 0; i < head(im, CRCTL_NT_VMA)->count; i++)
+		if (v[i].kind == CRCTL_VMA_VDSO || v[i].kind == CRCTL_VMA_VVAR)
+			v[i].start += 0x10000, v[i].end += 0x10000)
+/* of manifests */
+CHANGE(exe, MM(im)->exe_fd = FD_EXE)
+CHANGE(shared_write, struct crctl_vma *v = vma_of(im, CRCTL_VMA_FILE_PRIVATE); v->kind = CRCTL_VMA_FILE_SHARED;
+       v->prot = 3; v->fd = FD_EXE)
+CHANGE(write_only, vma_of(im, CRCTL_VMA_FILE_PRIVATE)->fd = FD_EXE)
+CHANGE(noexec, struct crctl_vma *v = vma_of(im, CRCTL_VMA_FILE_PRIVATE); v->prot = 5; v->fd = FD_EXE)
+CHANGE(pipe_map, vma_of(im, CRCTL_VMA_FILE_PRIVATE)->fd = FD_PIPE_READ)
+CHANGE(pages_write_only, ((struct crctl_extent *)record(im, CRCTL_NT_EXTENT))->fd = FD_EXE)
+CHANGE(pages_pipe, ((struct crctl_extent *)record(im, CRCTL_NT_EXTENT))->fd = FD_PIPE_READ)
+static void add_control(struct image *im, int gate, int report, uint32_t flags)
+{
+	const struct crctl_control c = { .gate_fd = gate, .report_fd = report, .flags = flags };
+
+	add_note(im, CRCTL_NT_CONTROL, &c, sizeof(c), 1, NULL, 0);
+}
+CHANGE(gate_file, add_control(im, FD_EXE, -1, 0))
+CHANGE(report_read, add_control(im, -1, FD_PIPE_READ, 0))
+CHANGE(control_flags, add_control(im, -1, -1, 1))
+static void filter(struct image *im)
+{
+	const struct crctl_seccomp sc = { .thread = 1, .nr_insns = 1 };
+
+	THREAD(im)->seccomp_mode = 2;
+	add_note(im, CRCTL_NT_SECCOMP, &sc, sizeof(sc), 1, allow, sizeof(allow));
+}
+CHANGE(filter_nnp, filter(im); THREAD(im)->settings |= CRCTL_SETTING_NO_NEW_PRIVS)
+
+static const struct {
+	const char *name;
+	void (*change)(struct image *im);
+	int (*check)(void);		/* what the process says of itself when it goes on */
+	void (*prepare)(void);		/* of who executes it */
+	enum { DUMP, MANIFEST } form;
+	int mode;			/* of the image file, 0: 0755 */
+	int open_flags;			/* of FILE */
+	int threads, big;
+} changes[] = {
+#define DUMPED(name, ...) { #name, .change = name, .form = DUMP, ##__VA_ARGS__ }
+#define MANIFESTED(name, ...) { #name, .change = name, .form = MANIFEST, ##__VA_ARGS__ }
+	DUMPED(nothing), DUMPED(low), DUMPED(high), DUMPED(kernel_vma), DUMPED(low_brk), DUMPED(high_args),
+	DUMPED(ip_end), DUMPED(ip_hole), DUMPED(ip_kernel), DUMPED(fs_kernel), DUMPED(gs_hole),
+	DUMPED(cs_kernel), DUMPED(cs_32), DUMPED(ss_kernel), DUMPED(ds_kernel),
+	DUMPED(flags, .check = has_flags), DUMPED(trap), DUMPED(mxcsr), DUMPED(xfeature), DUMPED(supervisor),
+	DUMPED(uid), DUMPED(suid), DUMPED(fsuid), DUMPED(gid), DUMPED(groups), DUMPED(permitted), DUMPED(inheritable),
+	DUMPED(unknown_caps, .check = has_capabilities), DUMPED(ambient), DUMPED(bounding), DUMPED(securebits),
+	DUMPED(flusher), DUMPED(seccomp_lost), DUMPED(locked, .prepare = lock_nothing),
+	DUMPED(locked_later, .prepare = lock_nothing), DUMPED(exit_signal), DUMPED(exit_signal_99),
+	DUMPED(sigkill, .check = catches_sigkill), DUMPED(vdso_bytes), DUMPED(vdso_alone), DUMPED(vdso_moved),
+	{ "thread", .change = nothing, .threads = 1 },
+	{ "big", .change = nothing, .big = 1 },
+	{ "little_space", .change = nothing, .prepare = little_space, .big = 1 },
+	{ "little_data", .change = nothing, .prepare = little_data, .big = 1 },
+	{ "under_filter", .change = nothing, .prepare = live_under_filter },
+	{ "may_lock", .change = locked },
+	{ "set_uid", .change = nothing, .mode = 04755 },
+	{ "set_gid", .change = nothing, .mode = 02755 },
+	{ "unreadable", .change = nothing, .check = is_dumpable, .mode = 0111 },
+	{ "manifest", .change = nothing, .form = MANIFEST },
+	MANIFESTED(exe), MANIFESTED(shared_write), MANIFESTED(write_only, .open_flags = O_WRONLY), MANIFESTED(noexec),
+	MANIFESTED(pipe_map), MANIFESTED(pages_write_only, .open_flags = O_WRONLY), MANIFESTED(pages_pipe),
+	MANIFESTED(gate_file), MANIFESTED(report_read), MANIFESTED(control_flags), MANIFESTED(filter), MANIFESTED(filter_nnp),
+};
+
+static void place(int from, int to)
+{
+	if (from < 0 || dup2(from, to) != to)
+		err(2, "descriptor %d", to);
+}
+
+static void report(int status, int error)
+{
+	if (error)
+		printf("errno %s\n", strerrorname_np(error));
+	else if (WIFSIGNALED(status))
+		printf("signal %d\n", WTERMSIG(status));
+	else
+		printf("exit %d\n", WEXITSTATUS(status));
+}
+
+int main(int argc, char **argv)
+{
+	static char *const none[] = { NULL };
+	int *error = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	const size_t nr = sizeof(changes) / sizeof(changes[0]);
+	char path[4096], pages[4096];
+	struct image im = { 0 };
+	int status, ends[2];
+	size_t i;
+	pid_t pid;
+
+	if (argc < 3)
+		return 2;
+	for (i = 0; i < nr && strcmp(changes[i].name, argv[2]); i++)
+		;
+	if (i == nr)
+		errx(2, "no change %s", argv[2]);
+	if (argc > 3)
+		file_to_map = argv[3];
+	snprintf(path, sizeof(path), "%s/%s", argv[1], argv[2]);
+	snprintf(pages, sizeof(pages), "%s/%s.pages", argv[1], argv[2]);
+	seed.check = changes[i].check ? changes[i].check : is_fine;
+	seed.threads = changes[i].threads;
+	seed.big = changes[i].big;
+	read_dump(&im);
+	if (changes[i].form == MANIFEST) {
+		to_manifest(&im, pages);
+		place(open(pages, O_RDONLY), FD_PAGES);
+		place(open(file_to_map, changes[i].open_flags), FD_EXE);
+		if (pipe(ends))
+			err(2, "pipe");
+		place(ends[0], FD_PIPE_READ);
+		place(ends[1], FD_PIPE_WRITE);
+	}
+	changes[i].change(&im);
+	save(&im, path, changes[i].mode ? changes[i].mode : 0755);
+	pid = fork();
+	if (!pid) {
+		if (changes[i].prepare)
+			changes[i].prepare();
+		execve(path, none, none);
+		*error = errno;
+		_exit(7);
+	}
+	/* without __WALL: SIGCHLD is all that it may send us */
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		err(2, "waitpid");
+	report(status, *error);
+	return 0;
+}
