@@ -34,7 +34,8 @@ pid_t actual_pid(const struct executor *ex, pid_t planned)
 			continue;
 		last = index;
 		pid = atomic_load(&ex->shared->pids[index]);
-		return pid ? pid : planned;
+		/* one that has been reaped: an id that nobody ever has */
+		return pid ? pid : (pid_t)PLAN_MAX_PROCS + 1;
 	}
 	return planned;
 }
