@@ -1,7 +1,7 @@
 /** What surrounds every test: the kernel's log, and a machine on which no process id comes back by chance. */
 
 import { writeFileSync } from "node:fs";
-import { KernelLog } from "./lib/kmsg.js";
+import { kernelLog, type KernelLog } from "./lib/kmsg.js";
 import { killAll } from "./lib/leftovers.js";
 import { PACE } from "./lib/pace.js";
 
@@ -19,7 +19,7 @@ export const mochaHooks = {
   beforeAll(): void {
     // The ids of a dumped tree must still be free when it comes back.
     writeFileSync("/proc/sys/kernel/pid_max", "4194304");
-    log = new KernelLog();
+    log = kernelLog();
   },
 
   /** The test itself is what must fail: a hook that fails would end all tests. */

@@ -57,3 +57,10 @@ export class KernelLog {
     closeSync(this.#fd);
   }
 }
+
+let opened: KernelLog | undefined;
+
+/** The one that all tests share: who expects a complaint takes it out. */
+export function kernelLog(): KernelLog {
+  return (opened ??= new KernelLog());
+}
