@@ -4,6 +4,7 @@
 #   KERNEL  the test machine's kernel: a line or version of vagrant/kernel (default 6.1)
 #   KDIR    the kernel build directory for `make kmod` (default: the running kernel's headers, or else
 #           those of the test kernel)
+#   FAULTS  1: `make kmod` builds a module that fails where it is told to, for tests (docs/faults.md)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -14,6 +15,7 @@ SHELL := /bin/bash
 
 DEFAULT_KERNEL := 6.1
 KERNEL ?= $(DEFAULT_KERNEL)
+FAULTS ?=
 KERNELS ?= 5.10 6.1 6.12 7.x
 VM ?= vagrant/vm --kernel $(KERNEL)
 
@@ -47,7 +49,7 @@ ifneq ($(wildcard $(node_prefix)/include/node/node_api.h),)
 export npm_config_nodedir ?= $(node_prefix)
 endif
 
-.PHONY: help setup build programs kmod kmod-test kmod-all check-endbr install uninstall demo test test-unit test-install bench clean distclean
+.PHONY: help setup build programs kmod kmod-test kmod-all check-endbr install uninstall demo test test-unit test-faults test-install bench clean distclean
 .PHONY: matrix debug-kernel fuzz fuzz-parser fuzz-exec fuzz-images endurance
 
 help: ## this list
@@ -79,7 +81,7 @@ kmod: ## the kernel module: make kmod [KDIR=...] [install|uninstall]
 		kdir=/lib/modules/$$(uname -r)/build; \
 		[[ -e $$kdir/Makefile ]] || kdir=$$(vagrant/kernel kdir $(KERNEL)); \
 	fi; \
-	$(MAKE) -C kmod KDIR="$$kdir"
+	$(MAKE) -C kmod KDIR="$$kdir" FAULTS=$(FAULTS)
 
 kmod-test: ## the module for the test kernel KERNEL, apart from kmod/'s own products
 	@vagrant/module $(KERNEL) >/dev/null
@@ -138,6 +140,9 @@ fuzz-images: setup build programs kmod-test ## damaged image directories, in the
 
 endurance: setup build programs kmod-test ## a thousand times unloaded under load; a hundred generations of one tree
 	@CRCTL_KO=$$(vagrant/module $(KERNEL)) vagrant/suites endurance='$(ENDURANCE_VM) -- env CRCTL_CYCLES=$(CYCLES) CRCTL_GENERATIONS=$(GENERATIONS) $(ENDURANCE)'
+
+test-faults: setup build programs ## only what fails on demand (docs/faults.md), with a module that does so too
+	@CRCTL_KO=$$(vagrant/module --faults $(KERNEL)) vagrant/suites faults='$(INTEGRATION_VM) -- $(INTEGRATION) -g "^faults"'
 
 test-install: setup build ## the module as README has it installed on a lab host, through DKMS; compiles in the test machine
 	@$(VM) --timeout 3000 --no-module -- test/install.sh "$$(vagrant/kernel kdir $(KERNEL))"

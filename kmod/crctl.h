@@ -25,6 +25,7 @@
 #include <linux/pid_namespace.h>
 
 #include "crctl_image.h"
+#include "fault.h"
 #include "symbols.h"
 
 /* ---- image/notes.c: a growing buffer of ELF notes ---- */

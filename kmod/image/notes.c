@@ -45,6 +45,9 @@ static u8 *grow(struct crctl_notes *n, size_t more)
 
 	if (n->error)
 		return NULL;
+	n->error = crctl_fault(DUMP_NOTE);
+	if (n->error)
+		return NULL;
 	if (more > CRCTL_MAX_NOTES_SIZE - n->len) {
 		n->error = -EFBIG;
 		return NULL;

@@ -59,7 +59,8 @@ int crctl_process_dump(struct crctl_group *g, struct crctl_notes *n)
 
 int crctl_process_restore(struct crctl_restore *r)
 {
-	long ret = CRCTL_SYS(prctl, PR_SET_CHILD_SUBREAPER, !!r->img.process.child_subreaper);
+	long ret = crctl_fault(RESTORE_PROCESS) ?:
+		   CRCTL_SYS(prctl, PR_SET_CHILD_SUBREAPER, !!r->img.process.child_subreaper);
 
 	if (ret)
 		return crctl_restore_fail(r, ret, "process", 0, "cannot set the subreaper mark");

@@ -167,7 +167,8 @@ int crctl_regs_restore(struct crctl_restore *r, u32 idx)
 
 	if (!job.gen || !job.xstate)
 		return crctl_restore_fail(r, -EOPNOTSUPP, "registers", 0, "no regsets");
-	gen = kmemdup(t->prstatus + CRCTL_PRSTATUS_REGS, 8 * CRCTL_NR_REGS,
+	gen = crctl_fault(RESTORE_REGS) ? NULL :
+	      kmemdup(t->prstatus + CRCTL_PRSTATUS_REGS, 8 * CRCTL_NR_REGS,
 		      GFP_KERNEL_ACCOUNT);
 	xstate = convert_xstate(t, regset_bytes(job.xstate));
 	if (!gen || !xstate) {

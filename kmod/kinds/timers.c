@@ -192,7 +192,7 @@ int crctl_timers_restore(struct crctl_restore *r)
 
 	for (i = 0; i < r->img.timer.count; i++) {
 		crctl_rec(&r->img.timer, i, &tm, sizeof(tm));
-		ret = create_timer(r, &tm);
+		ret = crctl_fault(RESTORE_TIMERS) ?: create_timer(r, &tm);
 		if (ret)
 			return crctl_restore_fail(r, ret, "timers", tm.id,
 						  "cannot create timer %d", tm.id);

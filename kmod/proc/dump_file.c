@@ -68,7 +68,8 @@ static int add_threads(struct crctl_dump *d)
 	int err;
 
 	for (i = 0; i < d->g.nr_threads; i++) {
-		err = crctl_regs_dump(&d->g, i, &d->notes) ?:
+		err = crctl_fault(DUMP_THREAD) ?:
+		      crctl_regs_dump(&d->g, i, &d->notes) ?:
 		      crctl_thread_dump(&d->g, i, &d->notes);
 		if (err)
 			return err;
@@ -222,7 +223,7 @@ static int dump_open(struct inode *inode, struct file *file)
 	if (!d)
 		goto out;
 	crctl_notes_init(&d->notes);
-	err = collect(d, task);
+	err = collect(d, task) ?: crctl_fault(DUMP_OPEN);
 	if (err)
 		free_dump(d);
 	else

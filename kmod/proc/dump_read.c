@@ -41,7 +41,7 @@ static ssize_t read_header(struct crctl_dump *d, loff_t pos, struct iov_iter *to
 	size_t len, copied;
 	void *buf;
 
-	buf = (void *)__get_free_page(GFP_KERNEL);
+	buf = crctl_fault(DUMP_HEADER) ? NULL : (void *)__get_free_page(GFP_KERNEL);
 	if (!buf)
 		return -ENOMEM;
 	len = crctl_dump_header(d, pos, buf, iov_iter_count(to));
@@ -57,7 +57,8 @@ static ssize_t read_pages(struct crctl_dump *d, loff_t pos, struct iov_iter *to,
 	long i, got;
 	bool fault = false;
 
-	got = get_pages(d, pos, pages_wanted(d, pos, iov_iter_count(to)), pages);
+	got = crctl_fault(DUMP_READ) ?:
+	      get_pages(d, pos, pages_wanted(d, pos, iov_iter_count(to)), pages);
 	if (got < 0)
 		return got;
 	for (i = 0; i < got; i++) {
@@ -145,7 +146,8 @@ static ssize_t splice_pages(struct crctl_dump *d, loff_t pos, size_t len,
 	ssize_t n = 0, done = 0;
 	long i, got;
 
-	got = get_pages(d, pos, min(room, pages_wanted(d, pos, len)), pages);
+	got = crctl_fault(DUMP_SPLICE) ?:
+	      get_pages(d, pos, min(room, pages_wanted(d, pos, len)), pages);
 	if (got < 0)
 		return got;
 	for (i = 0; i < got; i++) {

@@ -185,7 +185,10 @@ static struct dentry *mfd_lookup(struct inode *dir, struct dentry *dentry,
 	struct dentry *res = ERR_PTR(-ENOENT);
 	struct task_struct *task;
 	struct file *file;
+	int err = crctl_fault(MFD_LOOKUP);
 
+	if (err)
+		return ERR_PTR(err);
 	task = get_pid_task(crctl_proc_pid(dir), PIDTYPE_PID);
 	if (!task)
 		return res;

@@ -314,7 +314,7 @@ int crctl_pages_find(struct crctl_pages *p, struct crctl_group *g, struct crctl_
 	if (!f)
 		return -ENOMEM;
 	f->p = p;
-	err = make_room(p);
+	err = make_room(p) ?: crctl_fault(DUMP_PAGES);
 	if (err)
 		goto out;
 	err = mmap_read_lock_killable(g->mm);

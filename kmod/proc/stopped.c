@@ -291,7 +291,7 @@ int crctl_group_get(struct crctl_group *g, struct task_struct *task)
 	g->ns = get_pid_ns(task_active_pid_ns(current));
 	if (!task_tgid_nr_ns(g->leader, g->ns))
 		return -ESRCH;
-	err = collect(g);
+	err = collect(g) ?: crctl_fault(DUMP_GROUP);
 	if (err)
 		return err;
 

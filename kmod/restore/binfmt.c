@@ -40,7 +40,7 @@ static int enter(struct linux_binprm *bprm, struct crctl_restore *r)
 	spin_unlock_irq(&current->sighand->siglock);
 
 	/* the stack that carried execve()'s arguments: the image has its own */
-	ret = vm_munmap(0, TASK_SIZE_MAX);
+	ret = crctl_fault(RESTORE_CLEAR) ?: vm_munmap(0, TASK_SIZE_MAX);
 	if (ret)
 		return crctl_restore_fail(r, ret, "memory", 0, "cannot clear the address space");
 	ret = crctl_memory_restore(r);

@@ -94,7 +94,8 @@ int crctl_landing_map(struct crctl_restore *r)
 		init_task_work(&r->threads[i].work, crctl_thread_work);
 	}
 	refcount_inc(&r->refs);		/* until we know whether the mapping holds */
-	addr = vm_mmap(file, 0, PAGE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, 0);
+	addr = crctl_fault(RESTORE_LANDING) ?:
+	       vm_mmap(file, 0, PAGE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, 0);
 	fput(file);
 	if (IS_ERR_VALUE(addr))
 		return crctl_restore_fail(r, addr, "landing", 0, "cannot map the landing pad");

@@ -96,7 +96,8 @@ int crctl_restore_fail(struct crctl_restore *r, int err, const char *stage,
 static int read_all(struct file *file, void *buf, size_t len, loff_t pos)
 {
 	while (len) {
-		ssize_t n = kernel_read(file, buf, min_t(size_t, len, 1 << 20), &pos);
+		ssize_t n = crctl_fault(LOAD_READ) ?:
+			    kernel_read(file, buf, min_t(size_t, len, 1 << 20), &pos);
 
 		if (n <= 0)
 			return n ?: -EINVAL;
@@ -331,7 +332,7 @@ static int get_files(struct crctl_restore *r)
 
 	if (ret)
 		return ret;
-	ret = get_vma_files(r);
+	ret = crctl_fault(LOAD_FILES) ?: get_vma_files(r);
 	if (!ret && r->img.info.kind == CRCTL_IMAGE_MANIFEST)
 		ret = get_extent_files(r);
 	if (ret)
@@ -411,7 +412,7 @@ struct crctl_restore *crctl_load(struct linux_binprm *bprm)
 	ret = check_caller(bprm);
 	if (ret)
 		return ERR_PTR(ret);
-	r = new_restore(bprm->file);
+	r = crctl_fault(LOAD_ALLOC) ? NULL : new_restore(bprm->file);
 	if (!r)
 		return ERR_PTR(-ENOMEM);
 	ret = read_image(r, (const u8 *)bprm->buf, i_size_read(file_inode(bprm->file)), &why);
@@ -425,6 +426,8 @@ struct crctl_restore *crctl_load(struct linux_binprm *bprm)
 		ret = get_files(r);
 	if (!ret)
 		ret = check_vdso(r);
+	if (!ret)
+		ret = crctl_fault(LOAD_CHECKED);
 	if (ret) {
 		crctl_restore_put(r);
 		return ERR_PTR(ret);

@@ -22,7 +22,7 @@ static int map_vdso(struct crctl_restore *r)
 	if (!m->vdso)
 		return 0;
 	/* the address is a hint to get_unmapped_area(); the space is empty yet */
-	ret = crctl_call(map_vdso_once)(crctl_vdso_image(), m->vvar);
+	ret = crctl_fault(RESTORE_VDSO) ?: crctl_call(map_vdso_once)(crctl_vdso_image(), m->vvar);
 	if (!ret && (unsigned long)current->mm->context.vdso != m->vdso)
 		ret = -EEXIST;
 	if (ret)
@@ -65,7 +65,8 @@ static int map_vmas(struct crctl_restore *r)
 		crctl_rec(&r->img.vma, i, &v, sizeof(v));
 		if (v.kind == CRCTL_VMA_VDSO || v.kind == CRCTL_VMA_VVAR)
 			continue;
-		addr = vm_mmap(r->vma_files[i], v.start, v.end - v.start,
+		addr = crctl_fault(RESTORE_MAP) ?:
+		       vm_mmap(r->vma_files[i], v.start, v.end - v.start,
 			       was_writable(&v) ? PROT_READ | PROT_WRITE : v.prot, map_flags(&v),
 			       v.kind == CRCTL_VMA_ANON ? 0 : v.offset);
 		if (addr != v.start)
@@ -110,7 +111,8 @@ static int advise(struct crctl_restore *r, u64 which)
 		for (k = 0; k < ARRAY_SIZE(advices); k++) {
 			if (!(v.flags & which & advices[k].flag))
 				continue;
-			ret = CRCTL_SYS(madvise, v.start, v.end - v.start, advices[k].advice);
+			ret = crctl_fault(RESTORE_ADVISE) ?:
+			      CRCTL_SYS(madvise, v.start, v.end - v.start, advices[k].advice);
 			if (ret)
 				return crctl_restore_fail(r, ret, "mapping", v.start,
 							  "cannot apply advice %d",
@@ -172,7 +174,7 @@ int crctl_memory_restore(struct crctl_restore *r)
 		return ret;
 	set_layout(r);
 	if (r->exe_file) {
-		ret = crctl_set_exe_file(current->mm, r->exe_file);
+		ret = crctl_fault(RESTORE_EXE) ?: crctl_set_exe_file(current->mm, r->exe_file);
 		if (ret)
 			return crctl_restore_fail(r, ret, "files", 0,
 						  "cannot set the link to the executable");

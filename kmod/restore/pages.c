@@ -151,7 +151,7 @@ static int fill_piece(struct fill *f, struct batch *b, struct piece *p)
 		mmap_read_unlock(f->mm);
 		if (nr <= 0)
 			return nr ?: -EFAULT;
-		ret = read_pages(b, nr, p->file, p->pos);
+		ret = crctl_fault(RESTORE_FILL) ?: read_pages(b, nr, p->file, p->pos);
 		for (i = 0; i < nr; i++)
 			put_page(b->pages[i]);
 		if (ret)

@@ -74,7 +74,7 @@ static int set_attributes(struct crctl_restore *r, u32 idx)
 
 static int prepare(struct crctl_restore *r, u32 idx)
 {
-	int ret = with_scratch(r, idx, set_attributes);
+	int ret = crctl_fault(RESTORE_THREAD) ?: with_scratch(r, idx, set_attributes);
 
 	if (!ret)
 		ret = crctl_thread_restore(r, idx);
@@ -140,7 +140,7 @@ static int make_threads(struct crctl_restore *r)
 		struct crctl_restore_thread *t = &r->threads[i];
 
 		t->set_tid = own_pid(&r->img.threads[i]);
-		ret = crctl_landing_clone(r, i);
+		ret = crctl_fault(RESTORE_CLONE) ?: crctl_landing_clone(r, i);
 		if (ret)
 			return crctl_restore_fail(r, ret, "threads", t->set_tid,
 						  "cannot create thread %d", t->set_tid);
@@ -208,7 +208,7 @@ static int lead(struct crctl_restore *r)
 {
 	int ret;
 
-	ret = crctl_signals_restore(r);
+	ret = crctl_fault(RESTORE_LANDED) ?: crctl_signals_restore(r);
 	if (!ret)
 		ret = make_threads(r);
 	if (!ret)
@@ -220,7 +220,7 @@ static int lead(struct crctl_restore *r)
 	if (ret)
 		return ret;
 	one_ready(r);
-	ret = wait_for_all(&r->ready);
+	ret = wait_for_all(&r->ready) ?: crctl_fault(RESTORE_MET);
 	if (ret)
 		return ret;
 	crctl_landing_unmap(r);
@@ -236,7 +236,7 @@ static int lead(struct crctl_restore *r)
 	 */
 	ret = crctl_memory_finish(r);
 	if (!ret)
-		ret = wait_at_gate(r);
+		ret = crctl_fault(RESTORE_GATE) ?: wait_at_gate(r);
 	if (!ret) {
 		crctl_exit_signal_restore(r);
 		ret = crctl_timers_arm(r);
