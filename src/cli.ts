@@ -4,6 +4,7 @@ import yargs, { type Argv } from "yargs";
 
 import type { Command, Global } from "./commands/types.js";
 import { CrctlError } from "./errors.js";
+import { armFault, unreachedFault } from "./fault.js";
 import { VERSION } from "./version.js";
 
 type Parser = Argv<Global>;
@@ -32,8 +33,11 @@ function add<A>(parser: Parser, choose: Choose, { command, describe, repeatable 
 export async function main(argv: readonly string[]): Promise<number> {
   const json = argv.includes("--json");
   try {
+    await armFaults();
     const chosen = await parse(argv);
     if (chosen !== undefined) await chosen();
+    const unreached = unreachedFault();
+    if (unreached !== undefined) (await import("./ui/output.js")).printNote(`CRCTL_FAULT: ${unreached} was not reached`);
     return typeof process.exitCode === "number" ? process.exitCode : 0;
   } catch (error) {
     const { reportError } = await import("./ui/output.js");
@@ -41,6 +45,11 @@ export async function main(argv: readonly string[]): Promise<number> {
     await reportError(known, json);
     return known.exitCode;
   }
+}
+
+async function armFaults(): Promise<void> {
+  const text = process.env["CRCTL_FAULT"];
+  if (text !== undefined) armFault(text, (await import("./restore/plan.js")).OPERATIONS);
 }
 
 /** The command with its arguments, to be run outside of yargs, so that its errors are ours alone; undefined: help was printed. */

@@ -21,6 +21,8 @@ export const EXIT = {
 export const ERROR_CODES = {
   E_INTERNAL: EXIT.internal,
   E_ADDON: EXIT.internal,
+  /** one that was asked for: fault.ts */
+  E_FAULT: EXIT.internal,
   E_USAGE: EXIT.usage,
 
   E_PID_NOT_FOUND: EXIT.target,

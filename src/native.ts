@@ -110,7 +110,7 @@ export interface Native {
   setTidSupported(): boolean;
 
   // ptrace.cc
-  freezeTree(root: number, timeoutMs: number): FrozenTree;
+  freezeTree(root: number, timeoutMs: number, watch?: (stopped: boolean) => void): FrozenTree;
   listTree(root: number): FrozenTask[];
   thaw(tids: readonly number[]): bigint;
   stopAndThaw(pids: readonly number[], tids: readonly number[], timeoutMs: number): bigint;

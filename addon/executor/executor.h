@@ -61,6 +61,7 @@ struct executor {
 	struct shared *shared;
 	uint32_t self;			/* our process index, or PLAN_NO_PROC */
 	pid_t parent_pid;		/* of the executor's own process */
+	pid_t controller_pid;
 	int status_fd, image_fd, gate_fd, report_fd;	/* our own ends */
 	int proc_fd;			/* /proc: a task that has changed its root does not see it */
 	bool foreground;		/* we gave the terminal away */
@@ -86,6 +87,9 @@ static inline int slot_fd(const struct executor *ex, int slot)
 pid_t wanted_pid(const struct executor *ex, uint32_t index);
 pid_t actual_pid(const struct executor *ex, pid_t planned);
 pid_t planned_pid(const struct executor *ex, pid_t actual);
+
+/* fault.c */
+int strike(struct executor *ex, enum plan_fault at, uint32_t index, struct error *error);
 
 /* ops.c */
 int run_ops(struct executor *ex, struct plan_range range, uint32_t *op, struct error *error);

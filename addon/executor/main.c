@@ -125,6 +125,7 @@ static int prepare(struct executor *ex, struct error *error)
 	/* A controller that dies takes a restore in progress with it. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return failed(error, errno, "PR_SET_PDEATHSIG");
+	ex->controller_pid = controller;
 	if (getppid() != controller)
 		return failed(error, ESRCH, "the controller has ended");
 	/* Whatever loses its parent while we work comes to us, so that cleaning up misses nobody. */
@@ -188,20 +189,40 @@ static int let_go(struct executor *ex)
 	return 0;
 }
 
+static int strike_parent(struct executor *ex, enum plan_fault at, uint32_t stage)
+{
+	struct error error;
+
+	if (strike(ex, at, 0, &error) == 0)
+		return 0;
+	fail_stage(ex, 0, stage, NO_OP, &error);
+	return -1;
+}
+
 static int restore(struct executor *ex)
 {
-	if (run_parent_ops(ex, ex->plan->create, STAGE_CREATE) < 0 ||
+	if (strike_parent(ex, PLAN_FAULT_READY, STAGE_CREATE) < 0 ||
+	    run_parent_ops(ex, ex->plan->create, STAGE_CREATE) < 0 ||
 	    run_parent_ops(ex, ex->plan->fork, PLAN_STAGE_FORK) < 0)
 		return -1;
 	for (int stage = PLAN_STAGE_FORK; stage < PLAN_STAGE_FINAL; stage++)
 		if (barrier_await_all(ex, (enum plan_stage)stage) < 0)
 			return -1;
-	if (run_parent_ops(ex, ex->plan->settle, PLAN_STAGE_FINAL) < 0)
+	if (strike_parent(ex, PLAN_FAULT_FORKED, PLAN_STAGE_FINAL) < 0 ||
+	    run_parent_ops(ex, ex->plan->settle, PLAN_STAGE_FINAL) < 0)
 		return -1;
-	if (await_ready(ex) < 0)
+	if (await_ready(ex) < 0 || strike_parent(ex, PLAN_FAULT_LOADED, STAGE_LOAD) < 0)
 		return -1;
-	if (run_parent_ops(ex, ex->plan->finish, STAGE_FINISH) < 0)
+	if (run_parent_ops(ex, ex->plan->finish, STAGE_FINISH) < 0 ||
+	    strike_parent(ex, PLAN_FAULT_GATE, STAGE_FINISH) < 0)
 		return -1;
+	if (interrupted()) {
+		/* the last moment at which a controller that has changed its mind is heard */
+		struct error error = { EINTR, "opening the gate" };
+
+		fail_stage(ex, 0, STAGE_FINISH, NO_OP, &error);
+		return -1;
+	}
 	return let_go(ex);
 }
 
@@ -291,6 +312,8 @@ int main(int argc, char **argv)
 		status_line(&ex, "cleared");
 		return EXIT_FAILED;
 	}
+	/* nothing can fail any more: only an end is asked for here */
+	strike(&ex, PLAN_FAULT_RUNNING, 0, &error);
 	status_line(&ex, "running %d", actual_pid(&ex, ex.procs[ex.plan->root].pid));
 	return stay_as_parent(&ex);
 }

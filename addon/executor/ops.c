@@ -69,7 +69,7 @@ int run_ops(struct executor *ex, struct plan_range range, uint32_t *op, struct e
 {
 	for (uint32_t i = range.first; i < range.first + range.count; i++) {
 		*op = i;
-		if (run_op(ex, &ex->ops[i], error) < 0)
+		if (strike(ex, PLAN_FAULT_OP, i, error) < 0 || run_op(ex, &ex->ops[i], error) < 0)
 			return -1;
 	}
 	*op = NO_OP;

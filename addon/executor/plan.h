@@ -91,12 +91,33 @@ struct plan_header {
 	uint32_t ops_off;
 	uint32_t nr_pids;		/* sorted: every pid and tid of the tree */
 	uint32_t pids_off;
-	uint32_t pad;
+	uint32_t fault;			/* enum plan_fault */
+	uint32_t fault_index;		/* of the operation or process it is about */
+	uint32_t fault_action;		/* enum plan_fault_action */
 	/* what the executor's own process does */
 	struct plan_range create;	/* objects, before the first fork */
 	struct plan_range fork;
 	struct plan_range settle;	/* after the last barrier */
 	struct plan_range finish;	/* all tasks are loaded and wait at the gate */
+};
+
+/* A fault on demand, for tests: src/fault.ts says what these places are. */
+enum plan_fault {
+	PLAN_FAULT_NONE		= 0,
+	PLAN_FAULT_OP		= 1,	/* instead of operation fault_index */
+	PLAN_FAULT_BORN		= 2,	/* process fault_index has been forked */
+	PLAN_FAULT_READY	= 3,
+	PLAN_FAULT_FORKED	= 4,
+	PLAN_FAULT_LOADED	= 5,
+	PLAN_FAULT_GATE		= 6,
+	PLAN_FAULT_RUNNING	= 7,
+};
+
+enum plan_fault_action {
+	PLAN_FAULT_ACTION_FAIL	= 1,
+	PLAN_FAULT_ACTION_KILL	= 2,	/* the controller */
+	PLAN_FAULT_ACTION_DIE	= 3,	/* the process at that place */
+	PLAN_FAULT_ACTION_STOP	= 4,	/* the same */
 };
 
 enum plan_proc_kind {

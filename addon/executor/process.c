@@ -76,6 +76,8 @@ static _Noreturn void live(struct executor *ex, uint32_t index, pid_t creator_of
 
 	ex->self = index;
 	settle_in(ex, creator_of_orphan);
+	if (strike(ex, PLAN_FAULT_BORN, index, &error) < 0)
+		give_up(ex, PLAN_STAGE_FORK, NO_OP, &error);
 	for (int stage = 0; stage < PLAN_STAGES; stage++) {
 		if (run_ops(ex, proc->stage[stage], &op, &error) < 0)
 			give_up(ex, (uint32_t)stage, op, &error);

@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <functional>
 #include <set>
 
 #include "util.h"
@@ -61,9 +62,12 @@ constexpr uint64_t kReleaseNs = 500000000;
 
 class Freezer {
  public:
-  Freezer(pid_t root, uint64_t timeout_ns) : root_(root), timeout_ns_(timeout_ns) {}
+  // `watch` is told, by true, of each task that stands still, and by false before it is touched. It may throw.
+  using Watch = std::function<void(bool stopped)>;
 
-  // Throws a Failure, after letting everything go.
+  Freezer(pid_t root, uint64_t timeout_ns, Watch watch = nullptr) : root_(root), timeout_ns_(timeout_ns), watch_(watch) {}
+
+  // Throws a Failure, or what the watch threw, after letting everything go.
   void Run() {
     try {
       since_ns_ = MonotonicNs();
@@ -77,7 +81,7 @@ class Freezer {
         before = tasks_.size();
         for (size_t i = 0; i < before; i++) AddChildren(i);
       } while (tasks_.size() > before);
-    } catch (const Failure &) {
+    } catch (...) {
       Release();
       throw;
     }
@@ -128,7 +132,10 @@ class Freezer {
   // Seizes and stops all tasks from `first` on, then adds their children. Returns the first that is not frozen yet.
   size_t FreezeFrom(size_t first) {
     size_t end = tasks_.size();
-    for (size_t i = first; i < end; i++) Seize(tasks_[i]);
+    for (size_t i = first; i < end; i++) {
+      if (watch_) watch_(false);
+      Seize(tasks_[i]);
+    }
     uint64_t deadline = MonotonicNs() + timeout_ns_;
     for (size_t i = first; i < end; i++) {
       do {
@@ -138,6 +145,7 @@ class Freezer {
         }
         Prune(task);
       } while (Seize(tasks_[i]));  // threads that were started before their siblings stopped
+      if (watch_) watch_(true);
     }
     for (size_t i = first; i < end; i++) AddChildren(i);
     return end;
@@ -238,6 +246,7 @@ class Freezer {
 
   pid_t root_;
   uint64_t timeout_ns_;
+  Watch watch_;
   uint64_t since_ns_ = 0;
   std::vector<Task> tasks_;
   std::set<pid_t> seen_;
@@ -281,12 +290,16 @@ Napi::Array ToArray(Napi::Env env, const std::vector<Task> &list) {
   return tasks;
 }
 
-// freezeTree(root: number, timeoutMs: number): { sinceNs, tasks: { pid, ppid, zombie, stopped, threads }[] }. Parents come
+// freezeTree(root: number, timeoutMs: number, watch?: (stopped: boolean) => void): { sinceNs, tasks: { pid, ppid, zombie, stopped, threads }[] }. Parents come
 // before their children. If it throws, everything runs again.
 Napi::Value freezeTree(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
+  Freezer::Watch watch;
+  if (info[2].IsFunction()) {
+    watch = [&info, env](bool stopped) { info[2].As<Napi::Function>().Call({Napi::Boolean::New(env, stopped)}); };
+  }
   Freezer freezer(info[0].As<Napi::Number>().Int32Value(),
-                  static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value()) * 1000000ull);
+                  static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value()) * 1000000ull, watch);
   try {
     freezer.Run();
   } catch (const Failure &failure) {

@@ -3,6 +3,7 @@
 import { closeSync, constants, openSync } from "node:fs";
 
 import { ioError } from "../errors.js";
+import { fault } from "../fault.js";
 import { dataName } from "../image/names.js";
 import type { DataRef } from "../image/schema.js";
 import type { ImageWriter } from "../image/write.js";
@@ -48,6 +49,7 @@ export class Contents {
       try {
         from = openSync(source, constants.O_RDONLY);
         const copied = native().copySparse(from, to);
+        fault("dump.data");
         data.size = copied.size;
         bytes += copied.dataBytes;
         progress.add(copied.size);

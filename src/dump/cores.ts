@@ -3,6 +3,7 @@
 import { closeSync, constants, openSync, readSync, statfsSync } from "node:fs";
 
 import { CrctlError, ioError, isSystemError } from "../errors.js";
+import { fault } from "../fault.js";
 import { CoreHead, PREFIX_SIZE, headSize } from "../image/elfcore.js";
 import { coreName } from "../image/names.js";
 import type { ImageWriter } from "../image/write.js";
@@ -19,7 +20,7 @@ import { died, type TaskState } from "./tasks.js";
 const FIRST_READ = 128 << 10;
 
 /** How much is copied between two looks at signals and progress. */
-const CHUNK = 256n << 20n;
+const CHUNK = 4n << 20n;
 
 export class Core {
   readonly task: TaskState;
@@ -45,6 +46,7 @@ export class Core {
     let fd: number | undefined;
     try {
       fd = openSync(path, constants.O_RDONLY);
+      fault("dump.core");
       let bytes = scratch.subarray(0, readSync(fd, scratch, 0, scratch.length, 0));
       const size = bytes.length < PREFIX_SIZE ? bytes.length : headSize(bytes, path);
       if (size <= bytes.length) {
@@ -99,6 +101,7 @@ export class Core {
   copy(writer: ImageWriter, progress: Progress): void {
     const to = writer.create(this.name);
     writer.write(this.name, to, this.headBytes);
+    fault("dump.head");
     let offset = BigInt(this.headBytes.length);
     try {
       for (;;) {
@@ -106,6 +109,7 @@ export class Core {
         const copied = native().copyRange(this.fd, to, offset, CHUNK);
         if (copied === 0n) break;
         offset += copied;
+        fault("dump.pages");
         progress.add(copied);
       }
     } catch (error) {

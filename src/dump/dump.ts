@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import * as os from "node:os";
 
 import { CrctlError, isSystemError } from "../errors.js";
+import { fault } from "../fault.js";
 import { coreName, FILES, MEMORY, TASKS } from "../image/names.js";
 import { IMAGE_VERSION, type Descriptor, type Inventory, type OpenFile, type Sched, type Task } from "../image/schema.js";
 import { ImageWriter } from "../image/write.js";
@@ -67,11 +68,13 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
   const outsiders = new Outsiders(options.pid);
   watch.lap("check");
   rehearse(options, outsiders);
+  fault("dump.checked");
   watch.lap("rehearse");
   const problems = new Problems();
   const writer = ImageWriter.open(options.dir, { force: options.force });
   let tree: FrozenTree | undefined;
   try {
+    fault("dump.opened");
     watch.lap("check");
     reserveCores(
       native()
@@ -79,20 +82,27 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
         .map(({ pid }) => pid),
       writer,
     );
+    fault("dump.reserved");
     watch.lap("reserve");
     tree = FrozenTree.freeze(options.pid, options.freezeTimeoutMs);
     watch.lap("freeze");
+    fault("dump.frozen");
     writer.keepReserved(new Set(tree.live.map(({ pid }) => coreName(pid))));
     const collected = collect(tree, options, { outsiders, problems, watch });
     let bytes: bigint;
     try {
       problems.check();
+      fault("dump.collected");
       bytes = copy(collected, writer, progress);
     } finally {
       for (const core of collected.cores) core.close();
     }
+    fault("dump.copied");
     watch.lap("copy");
-    if (options.after === "run") tree.thaw();
+    if (options.after === "run") {
+      tree.thaw();
+      fault("dump.thawed");
+    }
     watch.lap("end");
     const id = randomBytes(16).toString("hex");
     const { states } = collected;
@@ -102,12 +112,14 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
     watch.lap("metadata");
     writer.finish({ ...inventoryOf(collected, options, id), stats });
     watch.lap("sync");
+    fault("dump.complete");
     if (options.after === "stop") tree.stop();
     if (options.after === "kill") {
       const left = tree.kill(KILL_TIMEOUT_MS).filter((pid) => pid !== options.pid);
       if (left.length > 0) problems.warn(`ended, but not waited for by their parents yet: ${left.join(", ")}; a restore needs these ids`);
     }
     progress.stop();
+    fault("dump.ended");
     watch.lap("end");
     return {
       dir: options.dir,
@@ -163,6 +175,7 @@ interface Tools {
 function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, watch }: Tools): Collected {
   const clocks = native().clocks();
   const states = collectTasks(tree.tasks, problems);
+  fault("dump.tasks");
   const live = states.filter((state) => !state.frozen.zombie);
   outsiders.except(new Set(states.map((state) => state.frozen.pid)));
   if (!options.shellJob) checkSessions(states, problems);

@@ -1,6 +1,7 @@
 /** The frozen tree. Whatever happens to us, the kernel lets it go: its tracer is this process. */
 
 import { CrctlError } from "../errors.js";
+import { fault, faultWanted } from "../fault.js";
 import { native, type FreezeFailure, type FrozenTask } from "../native.js";
 import { parseStat } from "../proc/stat.js";
 import { statusField, statusNumber } from "../proc/status.js";
@@ -25,7 +26,8 @@ export class FrozenTree {
   static freeze(root: number, timeoutMs: number): FrozenTree {
     let frozen;
     try {
-      frozen = native().freezeTree(root, timeoutMs);
+      const faults = faultWanted("dump.seize", "dump.stopped");
+      frozen = native().freezeTree(root, timeoutMs, faults ? (stopped) => fault(stopped ? "dump.stopped" : "dump.seize") : undefined);
     } catch (error) {
       throw isFreezeFailure(error) ? explain(error, timeoutMs) : error;
     }

@@ -21,6 +21,7 @@ import {
 } from "node:fs";
 
 import { CrctlError, ioError, isSystemError } from "../errors.js";
+import { fault } from "../fault.js";
 import { native } from "../native.js";
 import { pack } from "./msgpack.js";
 import { ASIDE, INVENTORY, isImageFile } from "./names.js";
@@ -72,12 +73,15 @@ export class ImageWriter {
     } catch (error) {
       if (!isSystemError(error) || error.code !== "EEXIST") throw dirError(dir, error);
     }
-    const lock = lockDirectory(dir);
+    let lock: number | undefined;
     let aside: Aside | undefined;
     try {
+      if (made) fault("dump.directory");
+      lock = lockDirectory(dir);
       if (!made) aside = prepare(dir, options.force);
     } catch (error) {
-      closeSync(lock);
+      if (made) attempt(() => rmdirSync(dir));
+      if (lock !== undefined) closeSync(lock);
       throw error;
     }
     const writer = new ImageWriter(dir, made, { lock, aside });
@@ -149,6 +153,7 @@ export class ImageWriter {
     const fd = this.create(name);
     this.write(name, fd, bytes);
     this.setHash(name, bytes);
+    fault("dump.metadata");
     return BigInt(bytes.length);
   }
 
@@ -164,6 +169,7 @@ export class ImageWriter {
   finish(inventory: Omit<Inventory, "files" | "sha256">): void {
     try {
       this.dropReserved();
+      fault("dump.sync");
       native().sync(this.files.map((file) => file.fd));
       const files: Inventory["files"] = this.files.map((file) => ({
         name: file.name,
@@ -176,8 +182,10 @@ export class ImageWriter {
       const fd = this.create(temporary);
       this.write(temporary, fd, bytes);
       native().sync([fd]);
+      fault("dump.inventory");
       renameSync(`${this.dir}/${temporary}`, `${this.dir}/${INVENTORY}`);
       this.files[this.files.length - 1] = { name: INVENTORY, fd };
+      fault("dump.renamed");
       native().sync([this.lock]);
     } catch (error) {
       throw ioError("cannot complete the image", this.dir, error);
@@ -253,7 +261,10 @@ function prepare(dir: string, force: boolean): Aside | undefined {
     mkdirSync(aside.path, { mode: 0o700 });
     try {
       // without its inventory the directory is no image; with it, it is a whole one
-      for (const name of aside.names) renameSync(`${dir}/${name}`, `${aside.path}/${name}`);
+      for (const name of aside.names) {
+        fault("dump.aside");
+        renameSync(`${dir}/${name}`, `${aside.path}/${name}`);
+      }
     } catch (error) {
       putBack(dir, aside);
       throw error;

@@ -2,7 +2,7 @@
 
 import { printable } from "../errors.js";
 import type { BuiltPlan } from "./build.js";
-import { OP, PROC_KIND, STAGE, type Op, type PlannedProcess } from "./plan.js";
+import { OP, PROC_KIND, STAGE, operationName, type Op, type PlannedProcess } from "./plan.js";
 
 const STAGE_NAMES = ["fork", "join groups", "leave own group", "load"] as const;
 const KIND_NAMES: Readonly<Record<PlannedProcess["kind"], string>> = {
@@ -10,7 +10,6 @@ const KIND_NAMES: Readonly<Record<PlannedProcess["kind"], string>> = {
   [PROC_KIND.ZOMBIE]: "zombie",
   [PROC_KIND.HELPER]: "helper",
 };
-const OP_NAMES = new Map<number, string>(Object.entries(OP).map(([name, value]) => [value, name.toLowerCase().replaceAll("_", "-")]));
 
 export interface JsonOp {
   op: string;
@@ -25,6 +24,9 @@ export interface JsonPlan {
   slots: number;
   barriers: string[];
   create: JsonOp[];
+  /** of the executor itself, before and after the processes have found their groups */
+  fork: JsonOp[];
+  settle: JsonOp[];
   finish: JsonOp[];
   processes: { pid: number; kind: string; comm: string; parent: number; stages: Record<string, JsonOp[]> }[];
 }
@@ -35,6 +37,8 @@ export function jsonPlan({ plan }: BuiltPlan): JsonPlan {
     slots: plan.slotCount,
     barriers: [...plan.barriers].map((stage) => STAGE_NAMES[stage] ?? String(stage)),
     create: plan.create.map(jsonOp),
+    fork: plan.fork.map(jsonOp),
+    settle: plan.settle.map(jsonOp),
     finish: plan.finish.map(jsonOp),
     processes: plan.processes.map((process) => ({
       pid: process.pid,
@@ -73,7 +77,7 @@ export function describePlan(built: BuiltPlan, verbose: boolean): string[] {
 
 function jsonOp(op: Op): JsonOp {
   return {
-    op: OP_NAMES.get(op.type) ?? String(op.type),
+    op: operationName(op.type),
     ...(op.slot === undefined ? {} : { slot: op.slot }),
     ...(op.arg === undefined ? {} : { arg: op.arg }),
     ...(op.flags === undefined ? {} : { flags: op.flags }),

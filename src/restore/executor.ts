@@ -4,6 +4,7 @@ import { closeSync, existsSync, openSync, writeFileSync, writevSync } from "node
 import { getSystemErrorName } from "node:util";
 
 import { CrctlError, ioError, type Details, type ErrorCode } from "../errors.js";
+import { executorFault, executorFaultPlaced, fault } from "../fault.js";
 import { native, nativePaths } from "../native.js";
 import type { BuiltPlan } from "./build.js";
 import { FAILURE_STAGE, PLAN_FD, STAGE, encodePlan, type EncodedPlan, type Subject } from "./plan.js";
@@ -40,11 +41,13 @@ export interface RunningTree {
 /** Carries out the plan; returns when the tree runs, throws when it does not, and then nothing of it is left. */
 export function execute(built: BuiltPlan, events: ExecutorEvents): RunningTree {
   native().watchSignals();
-  const encoded = encodePlan(built.plan);
+  const encoded = encodePlan({ ...built.plan, fault: executorFault() });
+  if (encoded.faultPlaced) executorFaultPlaced();
   const planFd = writePlan(encoded.parts);
   const imageFd = openDirectory(built.image.dir);
   try {
     for (let attempt = 0; ; attempt++) {
+      fault("restore.start");
       const run = new Run(built, encoded, events, start(planFd, imageFd, built.handedOver));
       const outcome = run.untilRunning();
       if (outcome !== "again") return outcome;
@@ -113,13 +116,25 @@ class Run {
     private readonly child: { pid: number; status: number },
   ) {}
 
+  /** Whatever goes wrong here, the executor must not go on. */
   untilRunning(): RunningTree | "again" {
+    try {
+      fault("restore.started");
+      return this.follow();
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
+  }
+
+  private follow(): RunningTree | "again" {
     for (;;) {
       const line = this.nextLine(true);
       if (line === undefined) throw this.reap(this.failure);
       const [word, ...rest] = line.split(" ");
       switch (word) {
         case "running":
+          fault("restore.running");
           if (this.built.plan.detach) this.reap(undefined);
           else native().passSignals(Number(rest[0]), this.built.sharesGroup);
           return { pid: Number(rest[0]), wait: () => this.wait() };
@@ -140,6 +155,13 @@ class Run {
           break;
       }
     }
+  }
+
+  /** Has it put everything right, and waits for it. */
+  private stop(): void {
+    if (this.ended) return;
+    process.kill(this.child.pid, "SIGTERM");
+    this.reap(undefined);
   }
 
   private wait(): RootExit {

@@ -3,6 +3,7 @@
  * that header and compares every constant, offset and size.
  */
 
+import { OPERATION, type Fault } from "../fault.js";
 import { Struct } from "../image/struct.js";
 
 export const PLAN_MAGIC = 0x4e414c504c544352n;
@@ -75,6 +76,21 @@ export const OP = {
   FOREGROUND: 71,
 } as const;
 
+const OP_NAMES = new Map<number, string>(Object.entries(OP).map(([name, value]) => [value, name.toLowerCase().replaceAll("_", "-")]));
+
+/** What people call an operation. */
+export function operationName(type: number): string {
+  return OP_NAMES.get(type) ?? String(type);
+}
+
+export const OPERATIONS: readonly string[] = [...OP_NAMES.values()];
+
+/** enum plan_fault: where a fault is to happen, for tests (src/fault.ts) */
+export const FAULT = { NONE: 0, OP: 1, BORN: 2, READY: 3, FORKED: 4, LOADED: 5, GATE: 6, RUNNING: 7 } as const;
+
+/** enum plan_fault_action */
+export const FAULT_ACTION = { FAIL: 1, KILL: 2, DIE: 3, STOP: 4 } as const;
+
 /** enum plan_at */
 export const AT = { CWD: 0, IMAGE: 1 } as const;
 
@@ -98,7 +114,9 @@ export const PlanHeader = new Struct({
   ops_off: "u32",
   nr_pids: "u32",
   pids_off: "u32",
-  pad: "u32",
+  fault: "u32",
+  fault_index: "u32",
+  fault_action: "u32",
   create: ["u32", 2],
   fork: ["u32", 2],
   settle: ["u32", 2],
@@ -178,6 +196,7 @@ export interface Plan {
   finish: Op[];
   /** every id of a task or thread, and of helpers */
   pids: number[];
+  fault?: Fault | undefined;
 }
 
 export interface EncodedPlan {
@@ -185,6 +204,8 @@ export interface EncodedPlan {
   parts: Uint8Array[];
   /** by index of operation */
   subjects: (Subject | undefined)[];
+  /** the fault that was asked for has a place in it */
+  faultPlaced: boolean;
 }
 
 function align8(size: number): number {
@@ -239,6 +260,7 @@ export function encodePlan(plan: Plan): EncodedPlan {
   const view = new DataView(tables.buffer, tables.byteOffset, tables.byteLength);
   const data = new DataArea(tables.length);
   const subjects: (Subject | undefined)[] = [];
+  const fault = placeFault(plan.fault, lists.flat(), plan.processes.length);
 
   const putOps = (ops: Op[]): [number, number] => {
     const first = subjects.length;
@@ -287,13 +309,31 @@ export function encodePlan(plan: Plan): EncodedPlan {
     ops_off: opsOff,
     nr_pids: pids.length,
     pids_off: pidsOff,
-    pad: 0,
+    fault: fault?.at ?? FAULT.NONE,
+    fault_index: fault?.index ?? 0,
+    fault_action: fault?.action ?? 0,
     create,
     fork,
     settle,
     finish,
   });
-  return { parts: [tables, ...data.parts], subjects };
+  return { parts: [tables, ...data.parts], subjects, faultPlaced: fault !== undefined };
+}
+
+/** Which of the operations, in the order in which they are stored, or which process it is. */
+function placeFault(fault: Fault | undefined, ops: readonly Op[], processes: number): { at: number; index: number; action: number } | undefined {
+  if (fault === undefined) return undefined;
+  const { point, nth } = fault;
+  const action = FAULT_ACTION[fault.action.toUpperCase() as Uppercase<Fault["action"]>];
+  if (point.startsWith(OPERATION)) {
+    const name = point.slice(OPERATION.length);
+    let seen = 0;
+    const index = ops.findIndex((op) => operationName(op.type) === name && ++seen === nth);
+    return index < 0 ? undefined : { at: FAULT.OP, index, action };
+  }
+  const at = Object.entries(FAULT).find(([name]) => point === `executor.${name.toLowerCase()}`)?.[1];
+  if (at === undefined || nth > (at === FAULT.BORN ? processes : 1)) return undefined;
+  return { at, index: nth - 1, action };
 }
 
 /** Field by field, not through the list of fields: a large tree has thousands of operations. */

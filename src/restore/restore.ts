@@ -1,6 +1,7 @@
 /** A restore from its image to a tree that runs. */
 
 import type { Progress } from "../dump/options.js";
+import { fault } from "../fault.js";
 import { readImage } from "../image/read.js";
 import { buildPlan, type BuiltPlan } from "./build.js";
 import { execute, type RunningTree } from "./executor.js";
@@ -8,13 +9,16 @@ import type { RestoreOptions, RestoreResult } from "./options.js";
 
 /** Reads, checks and plans; changes nothing. */
 export function prepare(options: RestoreOptions, progress: boolean): BuiltPlan {
-  return buildPlan(readImage(options.dir), options, progress);
+  const image = readImage(options.dir);
+  fault("restore.read");
+  return buildPlan(image, options, progress);
 }
 
 export function restore(options: RestoreOptions, progress: Progress | undefined): { result: RestoreResult; tree: RunningTree } {
   const start = process.hrtime.bigint();
   const built = prepare(options, progress !== undefined);
   const planned = process.hrtime.bigint();
+  fault("restore.planned");
   const bytes = [...built.pageBytes.values()].reduce((sum, size) => sum + size, built.dataBytes);
   progress?.start(bytes);
   let tree: RunningTree;

@@ -45,6 +45,8 @@ describe("restore: the plan's layout", () => {
       ...constantChecks("PLAN_STAGE_", plan.STAGE),
       ...constantChecks("PLAN_F_", plan.PLAN_FLAG),
       ...constantChecks("PLAN_PROC_", plan.PROC_KIND),
+      ...constantChecks("PLAN_FAULT_", plan.FAULT),
+      ...constantChecks("PLAN_FAULT_ACTION_", plan.FAULT_ACTION),
       ...constantChecks("PLAN_", {
         STAGES: plan.STAGES,
         VERSION: plan.PLAN_VERSION,
