@@ -180,12 +180,29 @@ static int fork_orphan(struct executor *ex, const struct plan_op *op, struct err
 static int reap(struct executor *ex, const struct plan_op *op, struct error *error)
 {
 	pid_t pid = atomic_load(&ex->shared->pids[op->arg]);
+	int status;
 
-	if (waitpid(pid, NULL, __WALL) < 0)
+	if (waitpid(pid, &status, __WALL) < 0)
 		return failed(error, errno, "waitpid for a helper process");
 	/* the number may be somebody else's from now on */
 	atomic_store(&ex->shared->pids[op->arg], 0);
+	if (status != 0)
+		return failed(error, ECHILD, "a helper process was killed");
 	return 0;
+}
+
+/* Whether a process has ended as its last operation says. */
+static bool ended_as_planned(const struct executor *ex, uint32_t index, const siginfo_t *info)
+{
+	struct plan_range last = ex->procs[index].stage[PLAN_STAGE_FINAL];
+	int status;
+
+	if (last.count == 0 || ex->ops[last.first + last.count - 1].type != PLAN_OP_DIE)
+		return false;
+	status = ex->ops[last.first + last.count - 1].arg;
+	if (WIFEXITED(status))
+		return info->si_code == CLD_EXITED && info->si_status == WEXITSTATUS(status);
+	return info->si_code != CLD_EXITED && info->si_status == WTERMSIG(status);
 }
 
 static int await_zombie(struct executor *ex, const struct plan_op *op, struct error *error)
@@ -195,6 +212,8 @@ static int await_zombie(struct executor *ex, const struct plan_op *op, struct er
 
 	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT | __WALL) < 0)
 		return failed(error, errno, "waitid for a child that has ended");
+	if (!ended_as_planned(ex, (uint32_t)op->arg, &info))
+		return failed(error, ECHILD, "a process that is to be a zombie ended in another way");
 	return 0;
 }
 

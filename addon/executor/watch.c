@@ -49,7 +49,8 @@ static bool is_dead(pid_t pid)
 /*
  * Only the root's parent is told of a death by the kernel, so tasks that died
  * without a word are looked for now and then; a restore that goes well is over
- * before the first look.
+ * before the first look. Zombies and helpers come to their end by plan, but not
+ * before the last barrier, where they would be waited for in vain.
  */
 int watch_tasks(struct executor *ex, uint32_t stage)
 {
@@ -59,7 +60,8 @@ int watch_tasks(struct executor *ex, uint32_t stage)
 		pid_t pid = atomic_load(&ex->shared->pids[i]);
 		struct error error = { ECHILD, "it was killed while it was being restored" };
 
-		if (pid == 0 || ex->procs[i].kind != PLAN_PROC_LIVE || !is_dead(pid))
+		if (pid == 0 || (ex->procs[i].kind != PLAN_PROC_LIVE && stage >= PLAN_STAGE_FINAL) ||
+		    !is_dead(pid))
 			continue;
 		/* its last word may have arrived after our last look: that is the better message */
 		if (has_failed(ex))

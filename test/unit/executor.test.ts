@@ -11,6 +11,7 @@ import { expect } from "chai";
 
 import { native, nativePaths } from "../../src/native.js";
 import { parseStat } from "../../src/proc/stat.js";
+import type { Fault } from "../../src/fault.js";
 import { OP, PLAN_FD, STAGE, encodePlan, type Op, type Plan } from "../../src/restore/plan.js";
 import { planTree, type TreeTask } from "../../src/restore/tree.js";
 import { randomTree } from "./lib/tree-model.js";
@@ -322,6 +323,40 @@ describeAsRoot("the executor", function () {
       kill([root.pid]);
       finish(run);
     }
+  });
+
+  /** Nothing of it may be left, and it must say that it failed. */
+  function mustFail(tasks: readonly TreeTask[], fault: Fault): void {
+    const pids = tasks.map(({ pid }) => pid);
+    const run = startPlan({ ...planFor(tasks), fault });
+    try {
+      const lines = finish(run);
+      expect(lines[0], fault.point).to.match(/^error /);
+      expect(lines.at(-1)).to.equal("cleared");
+      expectGone(pids);
+    } catch (error) {
+      kill([run.pid, ...pids]);
+      if (error instanceof Error) error.message += ` (${fault.point}:${fault.nth}, root ${pids[0]})`;
+      throw error;
+    }
+  }
+
+  it("fails if a process is killed at birth, be it a task, a zombie or a helper", () => {
+    const kindsOf = (tasks: readonly TreeTask[]): number[] => planFor(tasks).processes.map(({ kind }) => kind);
+    // the smallest tree that has all three
+    const [tasks = []] = Array.from({ length: 30 }, (_, seed) => shifted(seed + 1))
+      .filter((candidate) => new Set(kindsOf(candidate)).size === 3)
+      .sort((a, b) => kindsOf(a).length - kindsOf(b).length);
+    expect(tasks).to.not.deep.equal([]);
+    kindsOf(tasks).forEach((_, i) => {
+      mustFail(tasks, { point: "executor.born", nth: i + 1, action: "die" });
+    });
+  });
+
+  it("fails if what is to be a zombie ends in another way", () => {
+    const [root, first] = simple(2);
+    if (root === undefined || first === undefined) throw new Error();
+    mustFail([root, { ...first, zombie: { status: 7 << 8, signal: 17 } }], { point: "executor.op.die", nth: 1, action: "die" });
   });
 
   it("tells how the root ended", () => {
