@@ -3,7 +3,7 @@
 import yargs, { type Argv } from "yargs";
 
 import type { Command, Global } from "./commands/types.js";
-import { CrctlError } from "./errors.js";
+import { CrctlError, shortageOf } from "./errors.js";
 import { armFault, unreachedFault } from "./fault.js";
 import { VERSION } from "./version.js";
 
@@ -41,7 +41,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return typeof process.exitCode === "number" ? process.exitCode : 0;
   } catch (error) {
     const { reportError } = await import("./ui/output.js");
-    const known = error instanceof CrctlError ? error : internal(error);
+    const known = shortageOf(error) ?? (error instanceof CrctlError ? error : internal(error));
     await reportError(known, json);
     return known.exitCode;
   }

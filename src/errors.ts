@@ -172,6 +172,23 @@ export function isSystemError(error: unknown): error is SystemError {
   return error instanceof Error && "code" in error && typeof error.code === "string" && "syscall" in error;
 }
 
+/** It is we who lack something, which tells nothing of what was being looked at. */
+export function isShortage(error: unknown): error is SystemError {
+  return isSystemError(error) && (error.code === "EMFILE" || error.code === "ENFILE");
+}
+
+/** If it came of too few descriptors, that is what to tell, whatever it was taken for. */
+export function shortageOf(error: unknown): CrctlError | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (!isShortage(cause)) continue;
+    return new CrctlError("E_IO", `there are too few file descriptors (${cause.code} in ${cause.syscall})`, {
+      hint: cause.code === "EMFILE" ? "raise the limit: ulimit -n" : "raise /proc/sys/fs/file-max",
+      cause,
+    });
+  }
+  return undefined;
+}
+
 /** An I/O failure on something of ours (the image directory), with the right class. */
 export function ioError(what: string, path: string, cause: unknown): CrctlError {
   if (cause instanceof CrctlError) return cause;

@@ -78,9 +78,17 @@ void Descriptor::reset(int fd) {
   fd_ = fd;
 }
 
+void CheckShortage(int err, const char *syscall, const std::string &path) {
+  if (err == EMFILE || err == ENFILE || err == ENOMEM) throw Shortage{err, syscall, path};
+}
+
 int ReadWhole(const char *path, std::string &out) {
   Descriptor file(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) return errno;
+  if (file.get() < 0) {
+    int err = errno;
+    CheckShortage(err, "open", path);
+    return err;
+  }
   char buffer[16384];
   for (;;) {
     ssize_t n = read(file.get(), buffer, sizeof(buffer));
@@ -98,7 +106,16 @@ uint64_t MonotonicNs() {
 }
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
-  for (const Export &e : Exports()) exports.Set(e.name, Napi::Function::New(env, e.function, e.name));
+  for (const Export &e : Exports()) {
+    auto call = [function = e.function](const Napi::CallbackInfo &info) {
+      try {
+        return function(info);
+      } catch (const Shortage &shortage) {
+        throw SystemError(info.Env(), shortage.err, shortage.syscall, shortage.path);
+      }
+    };
+    exports.Set(e.name, Napi::Function::New(env, call, e.name));
+  }
   return exports;
 }
 

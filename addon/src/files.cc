@@ -94,10 +94,14 @@ Napi::Value stats(const Napi::CallbackInfo &info) {
 }
 CRCTL_EXPORT(stats);
 
-// 0 or an errno; the numbers that a directory of /proc lists, ascending
+// 0 or an errno, or a Shortage thrown; the numbers that a directory of /proc lists, ascending
 int ListNumbers(const std::string &path, std::vector<int> &numbers) {
   DIR *dir = opendir(path.c_str());
-  if (dir == nullptr) return errno;
+  if (dir == nullptr) {
+    int err = errno;
+    CheckShortage(err, "opendir", path);
+    return err;
+  }
   errno = 0;
   while (dirent *entry = readdir(dir)) {
     char *end;

@@ -67,7 +67,7 @@ class Freezer {
 
   Freezer(pid_t root, uint64_t timeout_ns, Watch watch = nullptr) : root_(root), timeout_ns_(timeout_ns), watch_(watch) {}
 
-  // Throws a Failure, or what the watch threw, after letting everything go.
+  // Throws a Failure, a Shortage, or what the watch threw, after letting everything go.
   void Run() {
     try {
       since_ns_ = MonotonicNs();
@@ -254,8 +254,12 @@ class Freezer {
 
 std::vector<pid_t> Freezer::Tids(pid_t pid) {
   std::vector<pid_t> tids;
-  DIR *dir = opendir(("/proc/" + std::to_string(pid) + "/task").c_str());
-  if (dir == nullptr) return tids;
+  std::string path = "/proc/" + std::to_string(pid) + "/task";
+  DIR *dir = opendir(path.c_str());
+  if (dir == nullptr) {
+    CheckShortage(errno, "opendir", path);
+    return tids;
+  }
   while (dirent *entry = readdir(dir)) {
     int tid = atoi(entry->d_name);
     if (tid > 0) tids.push_back(tid);

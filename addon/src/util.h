@@ -25,6 +25,17 @@ struct Register {
   Register(const char *name, Function function) { Exports().push_back({name, function}); }
 };
 
+// We lack something (descriptors, memory), which says nothing of the object that was being looked at: it must not be taken
+// for one that has gone. Becomes a system error, out of whatever function it was thrown in.
+struct Shortage {
+  int err;
+  const char *syscall;
+  std::string path;
+};
+
+// Throws a Shortage if the error is one.
+void CheckShortage(int err, const char *syscall, const std::string &path);
+
 // Makes `function` a property of the addon with the same name.
 #define CRCTL_EXPORT(function) static const crctl::Register register_##function{#function, function}
 
@@ -63,7 +74,7 @@ class Descriptor {
   int fd_;
 };
 
-// 0 and the contents appended to `out`, or an errno. Follows no length: files in /proc have none.
+// 0 and the contents appended to `out`, or an errno, or a Shortage thrown. Follows no length: files in /proc have none.
 int ReadWhole(const char *path, std::string &out);
 
 uint64_t MonotonicNs();

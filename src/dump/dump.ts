@@ -136,7 +136,12 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
       warnings: problems.warnings,
     };
   } catch (error) {
-    const cause = explain(error, tree);
+    let cause = error;
+    try {
+      cause = explain(error, tree);
+    } catch {
+      // what cannot be explained is told as it is
+    }
     tree?.thaw();
     progress.stop();
     writer.abandon();

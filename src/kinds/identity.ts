@@ -3,6 +3,7 @@
 import { readdirSync, statSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 
+import { isShortage } from "../errors.js";
 import type { FileIdentity } from "../image/schema.js";
 import { native, type StatRecord } from "../native.js";
 
@@ -60,7 +61,8 @@ function siblingOf(path: string, stat: StatRecord): string | undefined {
   let names: string[];
   try {
     names = readdirSync(dir);
-  } catch {
+  } catch (error) {
+    if (isShortage(error)) throw error;
     return undefined;
   }
   const paths = names.map((name) => `${dir === "/" ? "" : dir}/${name}`);

@@ -2,6 +2,7 @@
 
 import { closeSync, constants, openSync } from "node:fs";
 
+import { isShortage } from "../errors.js";
 import type { Pipe, PipeFile } from "../image/schema.js";
 import { native } from "../native.js";
 import { O_ACCMODE, O_DIRECT, O_NONBLOCK, O_WRONLY } from "../proc/fdinfo.js";
@@ -53,6 +54,7 @@ function peek(found: Found, context: DumpContext): Pipe | undefined {
     const { capacity, chunks } = native().peekPipe(fd);
     return { ino: found.stat.ino, capacity, chunks: chunks.map((data) => ({ data, packet: packets })) };
   } catch (error) {
+    if (isShortage(error)) throw error;
     context.refuse({
       ...descriptorOf(found),
       object: "pipe",

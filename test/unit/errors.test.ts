@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect } from "chai";
 
-import { CrctlError, ERROR_CODES, EXIT, describeObject, formatError, ioError, printable } from "../../src/errors.js";
+import { CrctlError, ERROR_CODES, EXIT, describeObject, formatError, ioError, printable, shortageOf } from "../../src/errors.js";
 
 function findDocs(): string {
   for (let dir = import.meta.dirname; dir !== "/"; dir = path.dirname(dir)) {
@@ -79,6 +79,10 @@ describe("errors", () => {
     expect(ioError("cannot write", "/x", systemError("EDQUOT")).code).to.equal("E_NO_SPACE");
     expect(ioError("cannot write", "/x", systemError("EROFS")).code).to.equal("E_PERMISSION");
     expect(ioError("cannot write", "/x", systemError("EIO")).code).to.equal("E_IO");
+    expect(shortageOf(systemError("EIO"))).to.equal(undefined);
+    expect(shortageOf(systemError("EMFILE"))).to.include({ code: "E_IO", exitCode: 9 });
+    // whatever it was taken for
+    expect(shortageOf(new CrctlError("E_TARGET_DIED", "m", { cause: systemError("ENFILE") }))?.message).to.include("ENFILE");
     const own = new CrctlError("E_DIR", "m");
     expect(ioError("cannot write", "/x", own)).to.equal(own);
   });
