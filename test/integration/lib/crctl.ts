@@ -21,6 +21,8 @@ export interface RunOptions {
   stdin?: string;
   /** another path to crctl: one that this user can reach */
   program?: string;
+  /** told of the process once it is there */
+  started?: (pid: number) => void;
 }
 
 /** A dump or restore that hangs must not hang the suite. */
@@ -36,6 +38,7 @@ export function run(file: string, args: readonly string[], options: RunOptions =
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       env: options.env ?? process.env,
     });
+    if (child.pid !== undefined) options.started?.(child.pid);
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));

@@ -1,0 +1,13 @@
+#!/bin/bash
+# A parent that waits for its child, which carries out what is written to the FIFO "orders", a command at a time, and adds
+# it to the file "done".
+mkfifo orders
+(
+	while read -r order <orders; do
+		eval "$order"
+		echo "$order" >>done
+	done
+) &
+echo "$BASHPID" "$!" >pids.new
+mv pids.new pids
+wait
