@@ -22,6 +22,7 @@ function header(text: string): ReturnType<typeof PlanHeader.read> & { placed: bo
   const fork = { type: OP.FORK, arg: 0 };
   const plan: Plan = {
     detach: false,
+    newPids: false,
     progress: false,
     barriers: new Set(),
     slotBase: 30,
