@@ -22,6 +22,7 @@ struct dentry;
 struct dentry_operations;
 struct dir_context;
 struct file;
+struct fpstate;
 struct inode;
 struct lsm_blob_sizes;
 struct kernel_clone_args;

@@ -5,6 +5,12 @@
  */
 #include <linux/version.h>
 
+/* see compat/xstate.h */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+CRCTL_SYM(int, copy_uabi_from_kernel_to_xstate,
+	  (struct fpstate *fpstate, const void *kbuf, u32 *pkru))
+#endif
+
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
 CRCTL_SYM(struct dentry *, d_splice_alias_ops,
 	  (struct inode *inode, struct dentry *dentry, const struct dentry_operations *ops))

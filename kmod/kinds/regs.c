@@ -133,9 +133,7 @@ static void set_regs(struct work_struct *work)
 	job->error = job->gen->set(job->task, job->gen, 0, regset_bytes(job->gen),
 				   job->gen_buf, NULL);
 	if (!job->error)
-		job->error = job->xstate->set(job->task, job->xstate, 0,
-					      regset_bytes(job->xstate),
-					      job->xstate_buf, NULL);
+		job->error = crctl_xstate_set(job->task, job->xstate, job->xstate_buf);
 	complete(&job->done);
 }
 
