@@ -20,10 +20,10 @@ enum crctl_swap_kind {
 };
 
 /* What was called a swap entry has names of its own since 6.19. */
-#if __has_include(<linux/leafops.h>)
+#if __has_include("linux/leafops.h")
 #include <linux/leafops.h>
 
-typedef softleaf_t crctl_entry_t;
+#define crctl_entry_t softleaf_t
 
 static inline enum crctl_swap_kind crctl_swap_kind(crctl_entry_t e)
 {
@@ -64,7 +64,7 @@ static inline bool crctl_is_pmd_entry(pmd_t pmd)
 
 #else /* swap entries */
 
-typedef swp_entry_t crctl_entry_t;
+#define crctl_entry_t swp_entry_t
 
 /*
  * Swap that could not be read (since 6.0: 9f186f9e5fa9, "mm/swapfile: unuse_pte

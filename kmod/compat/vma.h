@@ -45,7 +45,7 @@
 #define CRCTL_VM_MAYBE_GUARD VM_NONE
 #endif
 
-/* Kernels from 6.16 on may be built to seal the vdso and its data (CONFIG_MSEAL_SYSTEM_MAPPINGS). */
+/* Kernels from 6.16 on may have the vdso and its data sealed (MSEAL_SYSTEM_MAPPINGS). */
 #ifdef VM_SEALED_SYSMAP
 #define CRCTL_VM_SEALED_SYSMAP VM_SEALED_SYSMAP
 #else
