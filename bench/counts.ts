@@ -19,8 +19,21 @@ export interface Counts {
 
 /** Numbers of calls that return how many bytes they moved (arch/x86/entry/syscalls/syscall_64.tbl). */
 const MOVING = new Set([
-  0, 1, 17, 18, 19, 20, 295, 296, 327, 328, // read, write, pread, pwrite, their v and v2 forms
-  40, 275, 278, 326, 310, // sendfile, splice, vmsplice, copy_file_range, process_vm_readv
+  0,
+  1,
+  17,
+  18,
+  19,
+  20,
+  295,
+  296,
+  327,
+  328, // read, write, pread, pwrite, their v and v2 forms
+  40,
+  275,
+  278,
+  326,
+  310, // sendfile, splice, vmsplice, copy_file_range, process_vm_readv
 ]);
 const PTRACE = 101;
 const PTRACE_INTERRUPT = 0x4207;

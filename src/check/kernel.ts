@@ -32,7 +32,11 @@ export function kernelReport(): Finding[] {
       CAP.CHECKPOINT_RESTORE,
       "without it, or CAP_SYS_ADMIN, pids cannot be chosen (see restore --new-pids) and memory without a name not be saved",
     ),
-    sysctl("kernel/yama/ptrace_scope", mayTrace, "at 1 users can dump only their own descendants, at 2 only root can dump, at 3 nobody until the next boot"),
+    sysctl(
+      "kernel/yama/ptrace_scope",
+      mayTrace,
+      "at 1 users can dump only their own descendants, at 2 only root can dump, at 3 nobody until the next boot",
+    ),
     sysctl("kernel/ftrace_enabled", (value) => value === "1", "the entries in /proc/<pid> need it", true),
     sysctl("vm/memfd_noexec", (value) => Number(value) < 2, "a restore uses an unnamed file in place of a memfd"),
     sysctl("kernel/pid_max", () => true, ""),

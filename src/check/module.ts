@@ -48,7 +48,8 @@ export function moduleProblem(state: ModuleState = moduleState()): ModuleProblem
   if (!state.loaded) return notLoaded(state);
   if (!state.armed) return { why: "the module crctl is disarmed", hint: "echo 1 > /sys/module/crctl/parameters/armed" };
   if (!state.ftrace) return { why: "the module crctl is loaded, but kernel.ftrace_enabled is 0", hint: "sysctl kernel.ftrace_enabled=1" };
-  if (!state.kprobes) return { why: "the module crctl is loaded, but kprobes are switched off", hint: "echo 1 > /sys/kernel/debug/kprobes/enabled" };
+  if (!state.kprobes)
+    return { why: "the module crctl is loaded, but kprobes are switched off", hint: "echo 1 > /sys/kernel/debug/kprobes/enabled" };
   return {
     why: "the module crctl is loaded, but its entries are not in /proc",
     hint: "kprobes may be switched off: see /sys/kernel/debug/kprobes/enabled, as root; or /proc is of another pid namespace",
@@ -58,7 +59,10 @@ export function moduleProblem(state: ModuleState = moduleState()): ModuleProblem
 function notLoaded({ lockdown, signedOnly }: ModuleState): ModuleProblem {
   const load = "modprobe crctl, or insmod kmod/crctl.ko";
   if (lockdown === "none" && !signedOnly) return { why: "the module crctl is not loaded", hint: load };
-  const cause = lockdown === "none" ? "this kernel loads signed modules only (module.sig_enforce)" : `this kernel is locked down (${lockdown}) and loads signed modules only`;
+  const cause =
+    lockdown === "none"
+      ? "this kernel loads signed modules only (module.sig_enforce)"
+      : `this kernel is locked down (${lockdown}) and loads signed modules only`;
   return {
     why: `the module crctl is not loaded; ${cause}`,
     hint: `sign it with a key that the machine trusts (docs/security.md, "Signed modules"), then ${load}`,

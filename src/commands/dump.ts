@@ -24,10 +24,21 @@ export const command: Command<Args> = {
   builder: (yargs) =>
     yargs
       .option("tree", { alias: "t", type: "string", requiresArg: true, demandOption: true, describe: "id of the process at the root" })
-      .option("dir", { alias: "D", type: "string", requiresArg: true, demandOption: true, describe: "directory of the image; made if it is missing" })
+      .option("dir", {
+        alias: "D",
+        type: "string",
+        requiresArg: true,
+        demandOption: true,
+        describe: "directory of the image; made if it is missing",
+      })
       .option("leave-running", { alias: "R", type: "boolean", describe: "let the tree go on afterwards" })
       .option("leave-stopped", { alias: "s", type: "boolean", describe: "stop the tree (SIGSTOP) afterwards" })
-      .option("shell-job", { alias: "j", type: "boolean", default: false, describe: "the session, group or terminal lies outside of the tree" })
+      .option("shell-job", {
+        alias: "j",
+        type: "boolean",
+        default: false,
+        describe: "the session, group or terminal lies outside of the tree",
+      })
       .option("force", { type: "boolean", default: false, describe: "overwrite a complete image" })
       .option("freeze-timeout", { type: "string", requiresArg: true, default: "10", describe: "seconds to wait for a task to stop" })
       .conflicts("leave-running", "leave-stopped")

@@ -33,7 +33,12 @@ export const command: Command<Args> = {
         requiresArg: true,
         describe: "KEY:FD, descriptor FD stands in for the external object KEY (crctl show names them)",
       })
-      .option("shell-job", { alias: "j", type: "boolean", default: false, describe: "the tree joins the caller's session, group and terminal" })
+      .option("shell-job", {
+        alias: "j",
+        type: "boolean",
+        default: false,
+        describe: "the tree joins the caller's session, group and terminal",
+      })
       .option("new-pids", {
         type: "boolean",
         default: false,

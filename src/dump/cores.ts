@@ -53,7 +53,7 @@ export class Core {
         bytes = Uint8Array.from(bytes.subarray(0, size));
       } else {
         bytes = Buffer.allocUnsafe(size);
-        for (let done = 0; done < size; ) {
+        for (let done = 0; done < size;) {
           const n = readSync(fd, bytes, done, size - done, done);
           if (n === 0) throw died(pid);
           done += n;

@@ -50,14 +50,22 @@ export class FrozenTree {
 
   stop(): void {
     if (this.untilNs !== undefined) return;
-    this.untilNs = native().stopAndThaw(this.live.map((task) => task.pid), this.tids(), STOP_TIMEOUT_MS);
+    this.untilNs = native().stopAndThaw(
+      this.live.map((task) => task.pid),
+      this.tids(),
+      STOP_TIMEOUT_MS,
+    );
   }
 
   /** Returns the ids that are still taken, by zombies that their parent has not waited for. */
   kill(timeoutMs: number): number[] {
     if (this.untilNs !== undefined) return [];
     this.untilNs = native().clocks().monotonic;
-    return native().killFrozen(this.live.map((task) => task.pid), this.tids(), timeoutMs);
+    return native().killFrozen(
+      this.live.map((task) => task.pid),
+      this.tids(),
+      timeoutMs,
+    );
   }
 
   /** How long it has been frozen, or was. */
@@ -86,7 +94,10 @@ function explain(failure: FreezeFailure, timeoutMs: number): CrctlError {
       return traced(tid, comm, typeof status === "string" ? statusNumber(status, "TracerPid") : undefined);
     case "permission":
       if (comm?.startsWith("iou-") === true) {
-        return new CrctlError("E_UNSUPPORTED", `${task} is a worker of io_uring, which cannot be saved`, { ...details, object: "io_uring" });
+        return new CrctlError("E_UNSUPPORTED", `${task} is a worker of io_uring, which cannot be saved`, {
+          ...details,
+          object: "io_uring",
+        });
       }
       return new CrctlError("E_PERMISSION", `no permission to stop ${task}`, {
         ...details,
@@ -97,18 +108,26 @@ function explain(failure: FreezeFailure, timeoutMs: number): CrctlError {
     case "timeout": {
       const child = vforkChild(pid, tid);
       if (child !== undefined) {
-        return new CrctlError("E_UNSUPPORTED", `${task} waits for its vfork(2) child ${child}, with which it shares its memory; the tree goes on`, {
-          ...details,
-          object: "vfork",
-          hint: "try again when the child has executed its program or ended",
-        });
+        return new CrctlError(
+          "E_UNSUPPORTED",
+          `${task} waits for its vfork(2) child ${child}, with which it shares its memory; the tree goes on`,
+          {
+            ...details,
+            object: "vfork",
+            hint: "try again when the child has executed its program or ended",
+          },
+        );
       }
       const state = typeof status === "string" ? statusField(status, "State") : undefined;
       const where = typeof wchan === "string" && wchan !== "0" && wchan !== "" ? `, in ${wchan}` : "";
-      return new CrctlError("E_FREEZE", `${task} did not stop within ${timeoutMs / 1000} s (${state ?? "state unknown"}${where}); the tree goes on`, {
-        ...details,
-        hint: "a task in an uninterruptible call cannot be stopped; try again later",
-      });
+      return new CrctlError(
+        "E_FREEZE",
+        `${task} did not stop within ${timeoutMs / 1000} s (${state ?? "state unknown"}${where}); the tree goes on`,
+        {
+          ...details,
+          hint: "a task in an uninterruptible call cannot be stopped; try again later",
+        },
+      );
     }
     case "interrupted":
       return interrupted();

@@ -31,7 +31,11 @@ export class Outsiders {
     this.scanned = new Set(pids);
     this.scan(pids);
     // most trees share no such memory, and most systems have many tasks
-    const tree = native().sharedMemory(native().listTree(root).map((task) => task.pid));
+    const tree = native().sharedMemory(
+      native()
+        .listTree(root)
+        .map((task) => task.pid),
+    );
     if (tree.length === 0) return;
     for (const mapping of native().sharedMemory(pids)) {
       const known = this.memory.get(mapping.key);
@@ -50,7 +54,12 @@ export class Outsiders {
       if (kind === "ghost" && !sharers.some(({ writable }) => writable)) continue;
       const candidates = sharers.map(({ pid }) => pid).filter((pid) => !this.tree.has(pid));
       // what the first look met may have ended since, a task of the tree too
-      const other = candidates.length === 0 ? undefined : native().sharedMemory(candidates).find((shared) => shared.key === key)?.pid;
+      const other =
+        candidates.length === 0
+          ? undefined
+          : native()
+              .sharedMemory(candidates)
+              .find((shared) => shared.key === key)?.pid;
       if (other === undefined) continue;
       problems.add({
         code: "E_EXTERNAL",
@@ -95,14 +104,25 @@ export class Outsiders {
     const others = (this.others ??= this.look());
     if (isPipeLink(link)) return this.stillHolds(link, this.pipes.get(link) ?? []);
     let held = this.fifos.get(link);
-    if (held === undefined) this.fifos.set(link, (held = native().holders(others, [link]).some((holder) => holder.link === link)));
+    if (held === undefined)
+      this.fifos.set(
+        link,
+        (held = native()
+          .holders(others, [link])
+          .some((holder) => holder.link === link)),
+      );
     return held;
   }
 
   /** The first look met tasks that have ended since; of the tree too, like a shell's short-lived children. */
   private stillHolds(link: string, pids: readonly number[]): boolean {
     const candidates = pids.filter((pid) => !this.tree.has(pid));
-    return candidates.length > 0 && native().holders(candidates, [link]).some((holder) => holder.link === link);
+    return (
+      candidates.length > 0 &&
+      native()
+        .holders(candidates, [link])
+        .some((holder) => holder.link === link)
+    );
   }
 
   /** Those who came since the first look are looked at too. */

@@ -48,7 +48,7 @@ export function traced(pid: number, comm: string | undefined, tracer: number | u
 /** Freezing ourselves, or somebody who waits for us, would be the end. */
 function checkNotSelf(pid: number, comm: string): void {
   if (pid === process.pid) throw new CrctlError("E_SELF", `task ${pid} is crctl itself`, { pid, comm });
-  for (let ancestor = process.ppid; ancestor > 0; ) {
+  for (let ancestor = process.ppid; ancestor > 0;) {
     if (ancestor === pid) {
       throw new CrctlError("E_SELF", `task ${pid} (${comm}) is an ancestor of crctl, which would freeze with it`, {
         pid,

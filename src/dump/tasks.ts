@@ -198,7 +198,11 @@ export function zombieTask(state: TaskState): Task {
 /** Of all threads of the tree with one call, by tid. */
 export function schedulingOf(live: readonly TaskState[]): Map<number, Sched> {
   const tids = live.flatMap(({ frozen }) => frozen.threads);
-  return new Map(native().scheduling(tids).map((sched, i) => [tids[i] ?? 0, sched]));
+  return new Map(
+    native()
+      .scheduling(tids)
+      .map((sched, i) => [tids[i] ?? 0, sched]),
+  );
 }
 
 export function threadsOf(threads: readonly { pids: number[]; comm: string }[], scheduling: ReadonlyMap<number, Sched>): Thread[] {

@@ -32,7 +32,11 @@ export const pid: Check<number> = (value, path) => {
 
 /** Small 64-bit numbers may have been written by others as plain ones. */
 export const bigint: Check<bigint> = (value, path) =>
-  typeof value === "bigint" ? value : typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : fail(path, "a 64-bit number");
+  typeof value === "bigint"
+    ? value
+    : typeof value === "number" && Number.isSafeInteger(value)
+      ? BigInt(value)
+      : fail(path, "a 64-bit number");
 
 export function oneOf<const T extends string>(...values: readonly T[]): Check<T> {
   return (value, path) => values.find((candidate) => candidate === value) ?? fail(path, `one of ${values.join(", ")}`);
@@ -43,8 +47,7 @@ export function literal<const T extends string | number>(expected: T): Check<T> 
 }
 
 export function array<T>(element: Check<T>): Check<T[]> {
-  return (value, path) =>
-    Array.isArray(value) ? value.map((item: unknown, i) => element(item, `${path}[${i}]`)) : fail(path, "a list");
+  return (value, path) => (Array.isArray(value) ? value.map((item: unknown, i) => element(item, `${path}[${i}]`)) : fail(path, "a list"));
 }
 
 export function record<T>(element: Check<T>): Check<Record<string, T>> {
@@ -66,10 +69,7 @@ type Required<S extends Shape> = { [K in keyof S]: S[K] extends Check<infer T> ?
 type Optional<S extends Shape> = { [K in keyof S]?: S[K] extends Check<infer T> ? T : never };
 
 /** A map with these keys and perhaps those; others are ignored. */
-export function map<R extends Shape, O extends Shape = Record<never, never>>(
-  required: R,
-  optional?: O,
-): Check<Required<R> & Optional<O>> {
+export function map<R extends Shape, O extends Shape = Record<never, never>>(required: R, optional?: O): Check<Required<R> & Optional<O>> {
   const requiredFields = Object.entries(required);
   const optionalFields = Object.entries(optional ?? {});
   return (value, path) => {

@@ -296,7 +296,7 @@ export class CoreHead {
   private readNotes(bytes: Uint8Array): Note[] {
     const view = viewOf(bytes);
     const notes: Note[] = [];
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       if (bytes.length - at < 12) throw damaged(this.where, "it ends within a note");
       const nameSize = view.getUint32(at, true);
       const descSize = view.getUint32(at + 4, true);

@@ -184,7 +184,7 @@ function readAll(path: string): Uint8Array {
 
 function readAt(fd: number, position: number, length: number, path: string): Uint8Array {
   const bytes = Buffer.allocUnsafe(length);
-  for (let done = 0; done < length; ) {
+  for (let done = 0; done < length;) {
     const n = readSync(fd, bytes, done, length - done, position + done);
     if (n === 0) throw damaged(path, "it is too short");
     done += n;

@@ -218,15 +218,7 @@ export interface ExternalFile extends OpenFileBase {
   standard?: number;
 }
 
-export type OpenFile =
-  | RegularFile
-  | DirectoryFile
-  | PathFile
-  | DeviceFile
-  | PipeFile
-  | FifoFile
-  | MemfdFile
-  | ExternalFile;
+export type OpenFile = RegularFile | DirectoryFile | PathFile | DeviceFile | PipeFile | FifoFile | MemfdFile | ExternalFile;
 
 /** What a mapping of a file leads to; vma records of cores find it by (device, inode) as the kernel has them. */
 export interface MappedFile {

@@ -119,10 +119,7 @@ const OPEN_FILE = {
   ),
   directory: check.map({ ...base, kind: check.literal("directory"), identity, position: check.bigint }, owner),
   path: check.map({ ...base, kind: check.literal("path"), identity }, owner),
-  device: check.map(
-    { ...base, kind: check.literal("device"), identity, major: check.natural, minor: check.natural },
-    owner,
-  ),
+  device: check.map({ ...base, kind: check.literal("device"), identity, major: check.natural, minor: check.natural }, owner),
   pipe: check.map({ ...base, kind: check.literal("pipe"), pipe }, owner),
   fifo: check.map({ ...base, kind: check.literal("fifo"), identity, pipe }, owner),
   memfd: check.map({ ...base, kind: check.literal("memfd"), memory: check.natural, position: check.bigint }, owner),

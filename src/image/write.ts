@@ -159,7 +159,7 @@ export class ImageWriter {
 
   write(name: string, fd: number, bytes: Uint8Array): void {
     try {
-      for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+      for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done);
     } catch (error) {
       throw ioError("cannot write to the image", `${this.dir}/${name}`, error);
     }

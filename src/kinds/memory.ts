@@ -55,7 +55,17 @@ export function exeOf(pid: number, comm: string, file: Omit<FileMapping, "start"
 }
 
 export interface MemoryContext {
-  refuse(problem: { pid: number; comm: string; address?: bigint; fd?: number; object: string; path: string; why: string; hint?: string; code?: ErrorCode }): void;
+  refuse(problem: {
+    pid: number;
+    comm: string;
+    address?: bigint;
+    fd?: number;
+    object: string;
+    path: string;
+    why: string;
+    hint?: string;
+    code?: ErrorCode;
+  }): void;
   contents(stat: StatRecord, source: string): { data: DataRef; ghost: number };
 }
 

@@ -15,8 +15,7 @@ const O_NOFOLLOW = 0o400000;
 const O_NOATIME = 0o1000000;
 
 /** Those that say how a description behaves. O_CREAT and its like have done their work, O_ASYNC waits for its owner. */
-const KEPT =
-  O_ACCMODE | O_APPEND | O_NONBLOCK | O_DSYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_SYNC | O_PATH;
+const KEPT = O_ACCMODE | O_APPEND | O_NONBLOCK | O_DSYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_SYNC | O_PATH;
 
 /** Those that fcntl(F_SETFL) can change. */
 const SETTABLE = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME;

@@ -34,7 +34,8 @@ export class MappedNames {
       this.memory.set(pid, (memory = memoryOf(typeof text === "string" ? text : "")));
     }
     const [own] = native().mappedIds([name]);
-    if (typeof own !== "string") return { why: `whether its name still leads to it cannot be told without privilege: ${ERRORS[own ?? 0] ?? `error ${-(own ?? 0)}`}` };
+    if (typeof own !== "string")
+      return { why: `whether its name still leads to it cannot be told without privilege: ${ERRORS[own ?? 0] ?? `error ${-(own ?? 0)}`}` };
     if (memory.get(address) !== own) return { why: "its name leads to another file now" };
     const [stat] = native().stats([name], true);
     return typeof stat === "object" ? stat : { why: `the file cannot be examined (error ${-(stat ?? 0)})` };

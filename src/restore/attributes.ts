@@ -98,7 +98,9 @@ export class AttributePlanner {
     const file = `${this.unifiedMount}${path === "/" ? "" : path}/cgroup.procs`;
     const there = this.unifiedMount !== "" && existsSync(file);
     if (there && this.mayMove(own, path)) return file;
-    this.note(`${there ? `you may not move tasks into the cgroup ${path}` : `the cgroup ${path} does not exist here`}: its tasks go into the caller's`);
+    this.note(
+      `${there ? `you may not move tasks into the cgroup ${path}` : `the cgroup ${path} does not exist here`}: its tasks go into the caller's`,
+    );
     return undefined;
   }
 }
@@ -108,7 +110,10 @@ export function commonCgroup(one: string, other: string): string {
   const a = one.split("/").filter(Boolean);
   const b = other.split("/").filter(Boolean);
   const end = a.findIndex((name, i) => name !== b[i]);
-  return a.slice(0, end < 0 ? a.length : end).map((name) => `/${name}`).join("");
+  return a
+    .slice(0, end < 0 ? a.length : end)
+    .map((name) => `/${name}`)
+    .join("");
 }
 
 function cached<T>(map: Map<string, T>, key: string, make: () => T): T {

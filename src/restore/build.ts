@@ -124,7 +124,12 @@ class PlanBuilder {
   private checkNamespaces(): void {
     for (const task of this.image.tasks) {
       if (task.pids.length === 1 && task.threads.every((thread) => thread.pids.length === 1)) continue;
-      this.problems.push({ ...subjectOf(task), code: "E_UNSUPPORTED", object: "pid namespace", why: "it was in a pid namespace of its own" });
+      this.problems.push({
+        ...subjectOf(task),
+        code: "E_UNSUPPORTED",
+        object: "pid namespace",
+        why: "it was in a pid namespace of its own",
+      });
     }
   }
 
@@ -162,7 +167,15 @@ class PlanBuilder {
       if (zombie !== undefined && (zombie.status & 0x80) !== 0) {
         this.objects.note(`zombie ${pidOf(task)} (${comm}): that it had dumped core will not be told to its parent`);
       }
-      return { pid: pidOf(task), ppid, pgid, sid, comm, subreaper: core?.process.child_subreaper === 1, ...(zombie === undefined ? {} : { zombie }) };
+      return {
+        pid: pidOf(task),
+        ppid,
+        pgid,
+        sid,
+        comm,
+        subreaper: core?.process.child_subreaper === 1,
+        ...(zombie === undefined ? {} : { zombie }),
+      };
     });
     // without --shell-job that has been refused, and what follows from it is no news
     const adoptSession = this.options.shellJob || this.image.inventory.shellJob;
@@ -303,14 +316,28 @@ function refusal(problems: readonly Problem[], notes: readonly string[]): CrctlE
   const codes = new Set(problems.map((problem) => problem.code));
   const [first] = codes;
   const code: ErrorCode = codes.size === 1 && first !== undefined ? first : worst(codes);
-  return new CrctlError(code, `cannot restore: ${problems.length === 1 ? "something stands" : `${problems.length} things stand`} in the way`, {
-    problems,
-    ...(notes.length > 0 ? { hint: `noted: ${notes.join("; ")}` } : {}),
-  });
+  return new CrctlError(
+    code,
+    `cannot restore: ${problems.length === 1 ? "something stands" : `${problems.length} things stand`} in the way`,
+    {
+      problems,
+      ...(notes.length > 0 ? { hint: `noted: ${notes.join("; ")}` } : {}),
+    },
+  );
 }
 
 /** Of several kinds the one that makes the others moot. */
 function worst(codes: ReadonlySet<ErrorCode>): ErrorCode {
-  const order: ErrorCode[] = ["E_USAGE", "E_PERMISSION", "E_NO_MODULE", "E_KERNEL", "E_CPU", "E_IMAGE_DAMAGED", "E_UNSUPPORTED", "E_SESSION", "E_EXTERNAL"];
+  const order: ErrorCode[] = [
+    "E_USAGE",
+    "E_PERMISSION",
+    "E_NO_MODULE",
+    "E_KERNEL",
+    "E_CPU",
+    "E_IMAGE_DAMAGED",
+    "E_UNSUPPORTED",
+    "E_SESSION",
+    "E_EXTERNAL",
+  ];
   return order.find((code) => codes.has(code)) ?? "E_CONFLICT";
 }

@@ -205,8 +205,7 @@ class Run {
     this.ended = true;
     const status = native().waitChild(this.child.pid);
     return (
-      failure ??
-      new CrctlError("E_RESTORE_FAILED", `the executor ended ${describeStatus(status)}, and with it all that it had started`)
+      failure ?? new CrctlError("E_RESTORE_FAILED", `the executor ended ${describeStatus(status)}, and with it all that it had started`)
     );
   }
 
@@ -288,4 +287,3 @@ function describeStatus(status: number): string {
   const signal = status & 0x7f;
   return signal === 0 ? `with status ${(status >> 8) & 0xff}` : `by signal ${signal}`;
 }
-

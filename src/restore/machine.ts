@@ -28,7 +28,12 @@ const XFEATURES: Readonly<Record<number, string>> = {
 export function checkModule(problems: Problem[]): void {
   const problem = moduleProblem();
   if (problem === undefined) return;
-  problems.push({ code: "E_NO_MODULE", object: "kernel module", why: `this kernel cannot execute images: ${problem.why}`, hint: problem.hint });
+  problems.push({
+    code: "E_NO_MODULE",
+    object: "kernel module",
+    why: `this kernel cannot execute images: ${problem.why}`,
+    hint: problem.hint,
+  });
 }
 
 export function checkRights(newPids: boolean, problems: Problem[]): void {

@@ -180,7 +180,9 @@ export class ManifestDraft {
   }
 
   private seccompNote(): Uint8Array[] {
-    const filters = (this.task.seccomp ?? []).flatMap(({ thread, filters: own }) => own.map((filter) => ({ thread: thread + 1, ...filter })));
+    const filters = (this.task.seccomp ?? []).flatMap(({ thread, filters: own }) =>
+      own.map((filter) => ({ thread: thread + 1, ...filter })),
+    );
     if (filters.length === 0 || this.head.find(NT.SECCOMP) !== undefined) return [];
     const records = new Uint8Array(filters.length * Seccomp.size);
     const view = new DataView(records.buffer);

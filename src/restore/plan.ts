@@ -321,7 +321,11 @@ export function encodePlan(plan: Plan): EncodedPlan {
 }
 
 /** Which of the operations, in the order in which they are stored, or which process it is. */
-function placeFault(fault: Fault | undefined, ops: readonly Op[], processes: number): { at: number; index: number; action: number } | undefined {
+function placeFault(
+  fault: Fault | undefined,
+  ops: readonly Op[],
+  processes: number,
+): { at: number; index: number; action: number } | undefined {
   if (fault === undefined) return undefined;
   const { point, nth } = fault;
   const action = FAULT_ACTION[fault.action.toUpperCase() as Uppercase<Fault["action"]>];

@@ -15,13 +15,18 @@ export function checkOwnRights(cores: ReadonlyMap<Task, CoreHead>, context: Rest
     context.note("without privilege /proc/<pid>/exe of the tasks leads to their image, not to their program");
     for (const [{ pids, comm }, core] of cores) {
       if (core.process.exit_signal === SIGCHLD) continue;
-      context.note(`task ${pids[0] ?? 0} (${comm}) ends with SIGCHLD: the signal of its choice (${core.process.exit_signal}) takes privilege`);
+      context.note(
+        `task ${pids[0] ?? 0} (${comm}) ends with SIGCHLD: the signal of its choice (${core.process.exit_signal}) takes privilege`,
+      );
     }
   }
   if (hasCapability(CAP.SETUID)) return;
   const own = ownCredentials();
   for (const [{ pids, comm }, core] of cores) {
-    const why = core.creds().map((creds) => difference(creds, own)).find((found) => found !== undefined);
+    const why = core
+      .creds()
+      .map((creds) => difference(creds, own))
+      .find((found) => found !== undefined);
     if (why === undefined) continue;
     context.refuse({
       pid: pids[0] ?? 0,

@@ -243,7 +243,12 @@ class TreePlanner {
       const moves = this.movedLeaders.has(node);
       if (pgid === task.pid || (pgid === node.birthGroup && !moves)) continue;
       const group = pgid === CALLER ? this.options.callerGroup : pgid;
-      const op = { type: OP.SETPGID, arg: group, a: pgid === CALLER ? 1n : 0n, subject: { pid: task.pid, comm: task.comm, object: "process group" } };
+      const op = {
+        type: OP.SETPGID,
+        arg: group,
+        a: pgid === CALLER ? 1n : 0n,
+        subject: { pid: task.pid, comm: task.comm, object: "process group" },
+      };
       if (moves) this.moves.set(node, op);
       else this.joins.set(node, op);
       if (pgid === CALLER || this.byPid.has(pgid) || ready.has(pgid)) continue;
@@ -289,9 +294,7 @@ class TreePlanner {
         ...(node.adopts ? [{ type: OP.SUBREAPER, subject }] : []),
         ...forks(OP.FORK, node.before),
         ...(leads ? [{ type: OP.SETSID, subject: { ...subject, object: "session" } }] : []),
-        ...(!leads && this.makesGroup(node)
-          ? [{ type: OP.SETPGID, arg: 0, subject: { ...subject, object: "process group" } }]
-          : []),
+        ...(!leads && this.makesGroup(node) ? [{ type: OP.SETPGID, arg: 0, subject: { ...subject, object: "process group" } }] : []),
         ...forks(OP.FORK, node.after),
         ...forks(OP.FORK_SIBLING, node.siblings),
         ...forks(OP.FORK_ORPHAN, node.orphans),

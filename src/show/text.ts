@@ -36,7 +36,8 @@ function tree(image: Image, cores: Cores, options: Options): string[] {
     lines.push(`${prefix}${branch}${headline(task, cores, options)}`);
     const children = image.tasks.filter((other) => other !== image.tasks[0] && other.ppid === pid);
     const inner = prefix + below;
-    for (const line of objects(task, image, cores, options)) lines.push(`${inner}${children.length > 0 ? "│ " : "  "}${options.paint("dim", line)}`);
+    for (const line of objects(task, image, cores, options))
+      lines.push(`${inner}${children.length > 0 ? "│ " : "  "}${options.paint("dim", line)}`);
     children.forEach((child, i) => {
       const last = i === children.length - 1;
       visit(child, inner, last ? "└─" : "├─", last ? "  " : "│ ");

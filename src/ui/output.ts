@@ -44,7 +44,7 @@ export function printNote(text: string): void {
 
 function write(fd: number, text: string): void {
   const bytes = Buffer.from(`${text}\n`);
-  for (let done = 0; done < bytes.length; ) {
+  for (let done = 0; done < bytes.length;) {
     try {
       done += writeSync(fd, bytes, done);
     } catch (error) {
@@ -62,7 +62,8 @@ export function printJson(value: unknown): void {
 
 export function toJson(value: unknown): string {
   return JSON.stringify(value, (_, item: unknown) => {
-    if (typeof item === "bigint") return item <= BigInt(Number.MAX_SAFE_INTEGER) && item >= BigInt(Number.MIN_SAFE_INTEGER) ? Number(item) : item.toString();
+    if (typeof item === "bigint")
+      return item <= BigInt(Number.MAX_SAFE_INTEGER) && item >= BigInt(Number.MIN_SAFE_INTEGER) ? Number(item) : item.toString();
     return item;
   });
 }

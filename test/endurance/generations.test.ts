@@ -23,7 +23,9 @@ interface Measures {
 }
 
 function meminfo(key: string): number {
-  const line = readFileSync("/proc/meminfo", "latin1").split("\n").find((one) => one.startsWith(`${key}:`));
+  const line = readFileSync("/proc/meminfo", "latin1")
+    .split("\n")
+    .find((one) => one.startsWith(`${key}:`));
   return Number(line?.split(/\s+/)[1]);
 }
 

@@ -14,11 +14,24 @@ const PARAMETER = "/sys/module/crctl/parameters/fault";
 /** What kmod/fault.h lists, in its order. */
 function points(...areas: readonly string[]): string[] {
   const header = readFileSync(`${REPO}/kmod/fault.h`, "utf8");
-  return [...header.matchAll(/^\tX\([A-Z_]+, "([a-z.]+)"/gm)].flatMap(([, name = ""]) => (areas.includes(name.split(".", 1)[0] ?? "") ? [name] : []));
+  return [...header.matchAll(/^\tX\([A-Z_]+, "([a-z.]+)"/gm)].flatMap(([, name = ""]) =>
+    areas.includes(name.split(".", 1)[0] ?? "") ? [name] : [],
+  );
 }
 
 /** Of points that are passed more than once, times that are not the first. */
-const LATER = ["dump.thread:4", "dump.note:40", "dump.splice:3", "mfd.lookup:5", "load.read:4", "restore.map:30", "restore.fill:7", "restore.clone:2", "restore.thread:5", "restore.regs:6"];
+const LATER = [
+  "dump.thread:4",
+  "dump.note:40",
+  "dump.splice:3",
+  "mfd.lookup:5",
+  "load.read:4",
+  "restore.map:30",
+  "restore.fill:7",
+  "restore.clone:2",
+  "restore.thread:5",
+  "restore.regs:6",
+];
 
 const laterIn = (...areas: readonly string[]): string[] => LATER.filter((fault) => areas.includes(fault.split(".", 1)[0] ?? ""));
 

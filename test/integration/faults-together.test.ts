@@ -40,7 +40,10 @@ class Pair {
 
   async carriesOut(order: string): Promise<void> {
     await this.give(order);
-    await until(`"${order}" to be done`, () => existsSync(this.tree.path("done")) && readFileSync(this.tree.path("done"), "utf8").split("\n").includes(order));
+    await until(
+      `"${order}" to be done`,
+      () => existsSync(this.tree.path("done")) && readFileSync(this.tree.path("done"), "utf8").split("\n").includes(order),
+    );
   }
 }
 
@@ -54,7 +57,11 @@ function commsOf(image: { tasks: { comm: string }[] }): string[] {
 
 describe("faults: a tree that acts during its dump", () => {
   /** Dumps it, has it act when the dump has come to `point`, and lets the dump go on. */
-  async function acting(point: string, act: (pair: Pair) => Promise<void>, check: (pair: Pair, outcome: Outcome, image: string) => Promise<void>): Promise<void> {
+  async function acting(
+    point: string,
+    act: (pair: Pair) => Promise<void>,
+    check: (pair: Pair, outcome: Outcome, image: string) => Promise<void>,
+  ): Promise<void> {
     await naming(point, async () => {
       const pair = await Pair.start();
       const { tree } = pair;
@@ -232,7 +239,8 @@ describe("faults: two commands for one tree", () => {
   it("two dumps at the same moment: one image at least, and one clear error at most", async () => {
     await withJournal(await workload(), async (program) => {
       const before = viewTree(program.pid);
-      const dump = (): Promise<Outcome> => crctl(["dump", "-t", String(program.pid), "-D", program.newImage(), "--leave-running", "--json"]);
+      const dump = (): Promise<Outcome> =>
+        crctl(["dump", "-t", String(program.pid), "-D", program.newImage(), "--leave-running", "--json"]);
       for (let time = 0; time < 3; time++) {
         const outcomes = await Promise.all([dump(), dump()]);
         const failed = outcomes.filter(({ status }) => status !== 0);

@@ -133,7 +133,14 @@ describe("faults: a dump", () => {
   it("with a fault that there is not, or that never comes", async () => {
     await withJournal(await workload(), async (program) => {
       const before = viewTree(program.pid);
-      for (const fault of ["dump.nothing", "dump.frozen:0", "dump.frozen=explode", "dump.complete=fail", "dump.frozen;rm", "executor.op.fly"]) {
+      for (const fault of [
+        "dump.nothing",
+        "dump.frozen:0",
+        "dump.frozen=explode",
+        "dump.complete=fail",
+        "dump.frozen;rm",
+        "executor.op.fly",
+      ]) {
         const outcome = await dump(program, fault);
         mustHaveFailed(outcome, "E_USAGE", 2);
       }
@@ -182,7 +189,12 @@ describe("faults: a restore", () => {
   }
 
   const own = points("restore.").filter((point) => !isLate(point));
-  const executors = [...points("executor.").filter((point) => !isLate(point)), "executor.born:4", "executor.op.fork:3", "executor.op.exec:4"];
+  const executors = [
+    ...points("executor.").filter((point) => !isLate(point)),
+    "executor.born:4",
+    "executor.op.fork:3",
+    "executor.op.exec:4",
+  ];
 
   it("that fails: nothing is left", async () => {
     await away(async (_, image, clean) => {

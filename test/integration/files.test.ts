@@ -1,7 +1,18 @@
 /** Descriptors: files, directories, devices, pipes, FIFOs; and files that change while their tree is away. */
 
 import { expect } from "chai";
-import { appendFileSync, chmodSync, copyFileSync, mkdirSync, renameSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { describeOutcome, must, mustFail } from "./lib/crctl.js";
 import { remember } from "./lib/leftovers.js";
 import { newDirectory } from "./lib/paths.js";
@@ -18,11 +29,7 @@ describeRows("files", [
   { program: "descriptors" },
 ]);
 
-describeRows("pipes", [
-  { program: "pipe_data" },
-  { program: "pipe_tree" },
-  { program: "fifo" },
-]);
+describeRows("pipes", [{ program: "pipe_data" }, { program: "pipe_tree" }, { program: "fifo" }]);
 
 describe("files that change while their tree is away", () => {
   /** Dumps a program that holds a file of 10,000 bytes at position 100; `change` it; then `then`. */
@@ -52,21 +59,31 @@ describe("files that change while their tree is away", () => {
   }
 
   it("a file that grew is told", async () => {
-    await afterChange({ size: 15_000, mode: "a" }, (file) => appendFileSync(file, "y".repeat(5_000)), (program, image, file) =>
-      restoredAndTold(program, ["-D", image], file, /grew from 10000 to 15000/));
+    await afterChange(
+      { size: 15_000, mode: "a" },
+      (file) => appendFileSync(file, "y".repeat(5_000)),
+      (program, image, file) => restoredAndTold(program, ["-D", image], file, /grew from 10000 to 15000/),
+    );
   });
 
   it("a file that shrank is told", async () => {
-    await afterChange({ size: 500, mode: "rw" }, (file) => truncateSync(file, 500), (program, image, file) =>
-      restoredAndTold(program, ["-D", image], file, /shrank from 10000 to 500/));
+    await afterChange(
+      { size: 500, mode: "rw" },
+      (file) => truncateSync(file, 500),
+      (program, image, file) => restoredAndTold(program, ["-D", image], file, /shrank from 10000 to 500/),
+    );
   });
 
   it("a file that shrank below its position is refused, and taken as it is with --force", async () => {
-    await afterChange({ size: 50, mode: "rw" }, (file) => truncateSync(file, 50), async (program, image, file) => {
-      const error = await mustFail("E_FILE_CHANGED", 6, ["restore", "-D", image, "-d"]);
-      expect(JSON.stringify(error)).to.include(file);
-      await restoredAndTold(program, ["-D", image, "--force"], file, /shrank/);
-    });
+    await afterChange(
+      { size: 50, mode: "rw" },
+      (file) => truncateSync(file, 50),
+      async (program, image, file) => {
+        const error = await mustFail("E_FILE_CHANGED", 6, ["restore", "-D", image, "-d"]);
+        expect(JSON.stringify(error)).to.include(file);
+        await restoredAndTold(program, ["-D", image, "--force"], file, /shrank/);
+      },
+    );
   });
 
   it("a file that another has replaced is refused, and taken as it is with --force", async () => {
@@ -85,15 +102,19 @@ describe("files that change while their tree is away", () => {
   });
 
   it("a missing file is named before anything is started", async () => {
-    await afterChange({ size: -1 }, (file) => rmSync(file), async (program, image, file) => {
-      const error = await mustFail("E_FILE_MISSING", 6, ["restore", "-D", image, "-d"]);
-      expect(JSON.stringify(error)).to.include(file);
-      await program.gone([program.pid]);
-      // and once something is there again, it can be taken
-      writeFileSync(file, "x".repeat(10_000));
-      await program.restore(image, ["--force"]);
-      await program.finish();
-    });
+    await afterChange(
+      { size: -1 },
+      (file) => rmSync(file),
+      async (program, image, file) => {
+        const error = await mustFail("E_FILE_MISSING", 6, ["restore", "-D", image, "-d"]);
+        expect(JSON.stringify(error)).to.include(file);
+        await program.gone([program.pid]);
+        // and once something is there again, it can be taken
+        writeFileSync(file, "x".repeat(10_000));
+        await program.restore(image, ["--force"]);
+        await program.finish();
+      },
+    );
   });
 
   it("a directory in place of a file is refused", async () => {

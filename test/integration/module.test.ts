@@ -62,7 +62,9 @@ describe("/proc/<pid>/dump", () => {
     // e_type at 16: ET_CORE; e_machine at 18: x86-64
     expect([image.readUInt16LE(16), image.readUInt16LE(18)]).to.deep.equal([4, 62]);
     expect(image.length).to.be.greaterThan(8 << 20);
-    const pages = createHash("sha256").update(image.subarray(image.length - (8 << 20))).digest("hex");
+    const pages = createHash("sha256")
+      .update(image.subarray(image.length - (8 << 20)))
+      .digest("hex");
     for (const way of ["splice", "pread 1", "pread 424242"]) {
       const sum = await sumOf(`${PROCDUMP} ${program.pid} ${way} | tail -c ${8 << 20}`);
       expect(sum.split(" ", 1)[0], way).to.equal(pages);
@@ -123,7 +125,10 @@ async function said(child: ChildProcessWithoutNullStreams, line: string): Promis
   child.stdout.setEncoding("utf8");
   const listen = (more: string): void => void (text += more);
   child.stdout.on("data", listen);
-  await until(() => `"${line}", got "${text}"`, () => text.split("\n").includes(line));
+  await until(
+    () => `"${line}", got "${text}"`,
+    () => text.split("\n").includes(line),
+  );
   child.stdout.off("data", listen);
 }
 
@@ -178,8 +183,10 @@ describe("an image as a program", () => {
     const again = spawn(image, [], { stdio: "ignore" });
     await once(again, "spawn");
     // (the link exe leads to the image: only a controller has the right to set it)
-    await until("it to be the program, in its loop", () =>
-      readFileSync(`/proc/${again.pid}/comm`, "utf8") === "regs_general\n" && stateOf(again.pid ?? 0) === "R");
+    await until(
+      "it to be the program, in its loop",
+      () => readFileSync(`/proc/${again.pid}/comm`, "utf8") === "regs_general\n" && stateOf(again.pid ?? 0) === "R",
+    );
     const ended = once(again, "exit");
     again.kill("SIGUSR2");
     expect(await ended).to.deep.equal([0, null]);
@@ -267,7 +274,9 @@ describe("arming and disarming", () => {
     if (module === undefined) throw new Error("there is no module to load");
     const stop = path.join(newDirectory(), "stop");
     const walkers = Array.from({ length: 2 }, () =>
-      spawn("/bin/bash", ["-c", `until [ -e ${stop} ]; do for p in /proc/[0-9]*; do cat $p/dump $p/mfd/* ; ls -l $p $p/mfd; done; done`], { stdio: "ignore" }),
+      spawn("/bin/bash", ["-c", `until [ -e ${stop} ]; do for p in /proc/[0-9]*; do cat $p/dump $p/mfd/* ; ls -l $p $p/mfd; done; done`], {
+        stdio: "ignore",
+      }),
     );
     for (let round = 0; round < 8; round++) {
       await until("it to be disarmed between two looks of the walkers", () => arm("0") === "");

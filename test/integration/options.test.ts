@@ -86,7 +86,11 @@ describe("images", () => {
       expect(core, readdirSync(image).join(" ")).to.be.a("string");
       const { stdout, stderr } = await run("readelf", ["-W", "-h", "-l", "-n", path.join(image, core ?? "")]);
       expect(stderr).to.equal("");
-      expect(stdout).to.match(/Type:\s+CORE/).and.to.match(/NT_PRSTATUS/).and.to.match(/NT_AUXV/).and.to.match(/NT_FILE/);
+      expect(stdout)
+        .to.match(/Type:\s+CORE/)
+        .and.to.match(/NT_PRSTATUS/)
+        .and.to.match(/NT_AUXV/)
+        .and.to.match(/NT_FILE/);
       // eight threads and the main one
       expect(stdout.match(/NT_PRSTATUS/g)).to.have.lengthOf(9);
     });
@@ -292,15 +296,28 @@ describe("the command line", () => {
   });
 
   const WRONG: readonly (readonly string[])[] = [
-    [], ["frobnicate"], ["dump", "-t", "-D", "x"], ["restore", "-D"], ["dump"], ["dump", "-t", "1"], ["dump", "-t", "abc", "-D", "x"], ["dump", "-t", "-5", "-D", "x"],
-    ["dump", "-t", "1", "-D", "x", "--leave-runing"], ["dump", "-t", "1", "-D", "x", "-R", "-s"], ["restore"], ["restore", "-D", ""],
-    ["restore", "-D", "x", "--inherit-fd", "nonsense"], ["restore", "-D", "x", "--inherit-fd", "pipe:[1]:99"],
+    [],
+    ["frobnicate"],
+    ["dump", "-t", "-D", "x"],
+    ["restore", "-D"],
+    ["dump"],
+    ["dump", "-t", "1"],
+    ["dump", "-t", "abc", "-D", "x"],
+    ["dump", "-t", "-5", "-D", "x"],
+    ["dump", "-t", "1", "-D", "x", "--leave-runing"],
+    ["dump", "-t", "1", "-D", "x", "-R", "-s"],
+    ["restore"],
+    ["restore", "-D", ""],
+    ["restore", "-D", "x", "--inherit-fd", "nonsense"],
+    ["restore", "-D", "x", "--inherit-fd", "pipe:[1]:99"],
   ];
   it("refuses wrong usage by name", async () => {
     for (const args of WRONG) {
       const outcome = await crctl(args);
       expect(outcome.status, describeOutcome(outcome)).to.equal(2);
-      expect(outcome.stderr, describeOutcome(outcome)).to.include("E_USAGE").and.to.not.match(/^\s+at /m);
+      expect(outcome.stderr, describeOutcome(outcome))
+        .to.include("E_USAGE")
+        .and.to.not.match(/^\s+at /m);
     }
   });
 });

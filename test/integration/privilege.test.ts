@@ -44,8 +44,18 @@ async function withSetting(file: string, value: string, act: () => Promise<void>
 
 describe("a user's own process", () => {
   const PLAIN = [
-    "heap", "private_file", "readonly", "prot_none", "regs_general", "regs_vector", "tls", "sig_handlers", "sigaltstack", "sigmask",
-    "in_handler", "itimers",
+    "heap",
+    "private_file",
+    "readonly",
+    "prot_none",
+    "regs_general",
+    "regs_vector",
+    "tls",
+    "sig_handlers",
+    "sigaltstack",
+    "sigmask",
+    "in_handler",
+    "itimers",
   ];
   for (const name of PLAIN) {
     it(`is dumped and restored by that user: ${name}`, async () => {

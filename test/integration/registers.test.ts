@@ -2,9 +2,4 @@
 
 import { describeRows } from "./lib/scenario.js";
 
-describeRows("registers", [
-  { program: "regs_general" },
-  { program: "regs_vector" },
-  { program: "tls" },
-  { program: "vdso" },
-]);
+describeRows("registers", [{ program: "regs_general" }, { program: "regs_vector" }, { program: "tls" }, { program: "vdso" }]);

@@ -8,9 +8,27 @@ import { describeRows, withJournal } from "./lib/scenario.js";
 import { until } from "./lib/wait.js";
 
 const SETTINGS = [
-  "no_new_privs", "dumpable", "pdeathsig", "child_subreaper", "timer_slack", "thp_disable", "umask", "nice", "oom_score_adj",
-  "coredump_filter", "personality", "ioprio", "affinity", "fifo", "batch", "rlimits",
-  "tsc", "mce_kill", "io_flusher", "store_bypass", "indirect_branch",
+  "no_new_privs",
+  "dumpable",
+  "pdeathsig",
+  "child_subreaper",
+  "timer_slack",
+  "thp_disable",
+  "umask",
+  "nice",
+  "oom_score_adj",
+  "coredump_filter",
+  "personality",
+  "ioprio",
+  "affinity",
+  "fifo",
+  "batch",
+  "rlimits",
+  "tsc",
+  "mce_kill",
+  "io_flusher",
+  "store_bypass",
+  "indirect_branch",
 ];
 
 describeRows("settings", [

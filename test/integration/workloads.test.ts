@@ -15,7 +15,10 @@ const GATE = path.join(SCRIPTS, "gate");
 async function atTheGate(script: string, directory: string, checkResult: (result: string[]) => void | Promise<void>): Promise<void> {
   const tree = await Tree.command("/bin/bash", ["-c", `${script}\necho end >>result`], { directory });
   await withJournal(tree, async () => {
-    await until(() => `it to wait at the gate; its output:\n${tree.log()}`, () => existsSync(tree.path("go.waiting")));
+    await until(
+      () => `it to wait at the gate; its output:\n${tree.log()}`,
+      () => existsSync(tree.path("go.waiting")),
+    );
     await passes(tree, checkResult);
   });
 }
@@ -25,7 +28,10 @@ async function whileItWorks(interpreter: string, script: string, checkResult: (l
   const directory = newDirectory();
   const tree = await Tree.command(interpreter, [path.join(SCRIPTS, script), "result", "go"], { directory });
   await withJournal(tree, async () => {
-    await until("its first lines", () => existsSync(tree.path("result")) && readFileSync(tree.path("result"), "utf8").split("\n").length > 3);
+    await until(
+      "its first lines",
+      () => existsSync(tree.path("result")) && readFileSync(tree.path("result"), "utf8").split("\n").length > 3,
+    );
     await passes(tree, checkResult, false);
   });
 }

@@ -116,7 +116,11 @@ os.mkdir("sub"); os.open("f", os.O_RDWR | os.O_CREAT); os.link("f", "sub/f"); os
       const file = files.get(fd);
       return file?.kind === "regular" ? [path.relative(dir, file.identity.path), file.identity.deleted] : undefined;
     });
-    expect(identities.slice(0, 3)).to.deep.equal([["c2", false], ["d2", false], ["e", true]]);
+    expect(identities.slice(0, 3)).to.deep.equal([
+      ["c2", false],
+      ["d2", false],
+      ["e", true],
+    ]);
     const moved = files.get(6);
     expect(moved?.kind === "regular" && moved.identity.deleted).to.equal(true);
     expect(warnings).to.have.lengthOf(1);
@@ -148,7 +152,11 @@ fcntl.fcntl(r, 1031, 1 << 20)`);
     };
     expect(contents(3)).to.deep.equal([["onetwo", false]]);
     expect(contents(4)).to.deep.equal([["onetwo", false]]);
-    expect(contents(5)).to.deep.equal([["1", true], ["22", true], ["333", true]]);
+    expect(contents(5)).to.deep.equal([
+      ["1", true],
+      ["22", true],
+      ["333", true],
+    ]);
     expect(contents(7)).to.deep.equal([["left", false]]);
     const large = files.get(4);
     expect(large?.kind === "pipe" && large.pipe.capacity).to.equal(1 << 20);
@@ -170,7 +178,9 @@ fcntl.fcntl(r, 1031, 1 << 20)`);
   });
 
   it("memfds, with their seals", async () => {
-    const { files, problems } = await look("m = os.memfd_create('a name', os.MFD_ALLOW_SEALING); os.truncate(m, 4096); fcntl.fcntl(m, 1033, 2)");
+    const { files, problems } = await look(
+      "m = os.memfd_create('a name', os.MFD_ALLOW_SEALING); os.truncate(m, 4096); fcntl.fcntl(m, 1033, 2)",
+    );
     expect(problems).to.deep.equal([]);
     expect(files.get(3)).to.include({ kind: "memfd", memory: 0, position: 0n });
   });

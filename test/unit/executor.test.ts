@@ -201,7 +201,13 @@ function isOver(pid: number): boolean {
 function shifted(seed: number): TreeTask[] {
   const offset = freshPids(200) - 100;
   const shift = (id: number): number => (id === 1 ? 1 : id + offset);
-  return randomTree(seed).map((task) => ({ ...task, pid: shift(task.pid), ppid: shift(task.ppid), pgid: shift(task.pgid), sid: shift(task.sid) }));
+  return randomTree(seed).map((task) => ({
+    ...task,
+    pid: shift(task.pid),
+    ppid: shift(task.ppid),
+    pgid: shift(task.pgid),
+    sid: shift(task.sid),
+  }));
 }
 
 /** How many ids the rest of the machine may take while a test runs. */
@@ -278,7 +284,9 @@ describeAsRoot("the executor", function () {
       let pids: number[] = [];
       try {
         const root = Number(/^running (\d+)$/.exec(lineOf(run) ?? "")?.[1]);
-        pids = native().listTree(root).map(({ pid }) => pid);
+        pids = native()
+          .listTree(root)
+          .map(({ pid }) => pid);
         const ids = oldIds(pids);
         const live = tasks.filter(({ zombie }) => zombie === undefined);
         expect([...ids.keys()].sort(), `seed ${seed}`).to.deep.equal(live.map(({ pid }) => pid).sort());
@@ -455,7 +463,9 @@ describeAsRoot("the executor", function () {
     });
 
     it("when the last program cannot be executed", () => {
-      const lines = finish(startPlan(planFor(tasks, { final: (task) => (task === tasks[2] ? [{ type: OP.PROGRAM, data: `${dir}/none` }] : undefined) })));
+      const lines = finish(
+        startPlan(planFor(tasks, { final: (task) => (task === tasks[2] ? [{ type: OP.PROGRAM, data: `${dir}/none` }] : undefined) })),
+      );
       expect(lines[0]).to.match(new RegExp(`^error 3 ${pids[2]} 2 \\d+ execve$`));
       expectGone(pids);
     });
@@ -534,5 +544,4 @@ describeAsRoot("the executor", function () {
       finish(run);
     }
   });
-
 });

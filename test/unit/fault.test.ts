@@ -5,7 +5,18 @@ import path from "node:path";
 import { expect } from "chai";
 
 import { FAULT_POINTS, armFault, executorFault, executorFaultPlaced, fault, faultWanted, unreachedFault } from "../../src/fault.js";
-import { FAULT, FAULT_ACTION, NO_PROC, OP, OPERATIONS, PROC_KIND, PlanHeader, STAGES, encodePlan, type Plan } from "../../src/restore/plan.js";
+import {
+  FAULT,
+  FAULT_ACTION,
+  NO_PROC,
+  OP,
+  OPERATIONS,
+  PROC_KIND,
+  PlanHeader,
+  STAGES,
+  encodePlan,
+  type Plan,
+} from "../../src/restore/plan.js";
 
 function findFile(name: string): string {
   for (let dir = import.meta.dirname; dir !== "/"; dir = path.dirname(dir)) {
@@ -50,13 +61,18 @@ describe("faults on demand", () => {
   });
 
   it("are all described, and no others", () => {
-    const rows = [...findFile("docs/faults.md").matchAll(/^\| `([a-z]+\.[a-z]+)` \| ([^|]+) \| (yes|no) \|$/gm)].map((match) => match.slice(1));
+    const rows = [...findFile("docs/faults.md").matchAll(/^\| `([a-z]+\.[a-z]+)` \| ([^|]+) \| (yes|no) \|$/gm)].map((match) =>
+      match.slice(1),
+    );
     expect(rows).to.deep.equal(Object.entries(FAULT_POINTS).map(([name, { at, late }]) => [name, at, late === true ? "no" : "yes"]));
   });
 
   it("of the module are described too", () => {
     const points = [...findFile("kmod/fault.h").matchAll(/^\tX\([A-Z_]+, "([a-z.]+)", (E[A-Z]+)\)/gm)].map((match) => [match[1], match[2]]);
-    const rows = [...findFile("docs/faults.md").matchAll(/^\| `([a-z]+\.[a-z]+)` \| `(E[A-Z]+)` \|/gm)].map((match) => [match[1], match[2]]);
+    const rows = [...findFile("docs/faults.md").matchAll(/^\| `([a-z]+\.[a-z]+)` \| `(E[A-Z]+)` \|/gm)].map((match) => [
+      match[1],
+      match[2],
+    ]);
     expect(points.length).to.be.greaterThan(20);
     expect(rows).to.deep.equal(points);
   });

@@ -8,7 +8,9 @@ import { concat, core, note, record, records } from "./lib/core-builder.js";
 const ascii = (text: string): Uint8Array => new TextEncoder().encode(text);
 const u32s = (...values: number[]): Uint8Array => new Uint8Array(Uint32Array.from(values).buffer);
 
-const INFO = records(layout.NT.IMAGE, [record(layout.ImageInfo, { kind: 1, nr_threads: 2, xfeatures_used: 7n, release: "6.1.0-56-amd64" })]);
+const INFO = records(layout.NT.IMAGE, [
+  record(layout.ImageInfo, { kind: 1, nr_threads: 2, xfeatures_used: 7n, release: "6.1.0-56-amd64" }),
+]);
 const EXE = "/usr/bin/cat";
 const MM = records(
   layout.NT.MM,
@@ -18,10 +20,43 @@ const MM = records(
 const VMAS = records(
   layout.NT.VMA,
   [
-    record(layout.Vma, { start: 0x1000n, end: 0x3000n, kind: 2, prot: 5, dev_major: 8, dev_minor: 1, ino: 42n, fd: -1, name_off: 0, name_len: 12 }),
-    record(layout.Vma, { start: 0x3000n, end: 0x4000n, kind: 2, prot: 1, dev_major: 8, dev_minor: 1, ino: 42n, fd: -1, name_off: 0, name_len: 12 }),
+    record(layout.Vma, {
+      start: 0x1000n,
+      end: 0x3000n,
+      kind: 2,
+      prot: 5,
+      dev_major: 8,
+      dev_minor: 1,
+      ino: 42n,
+      fd: -1,
+      name_off: 0,
+      name_len: 12,
+    }),
+    record(layout.Vma, {
+      start: 0x3000n,
+      end: 0x4000n,
+      kind: 2,
+      prot: 1,
+      dev_major: 8,
+      dev_minor: 1,
+      ino: 42n,
+      fd: -1,
+      name_off: 0,
+      name_len: 12,
+    }),
     record(layout.Vma, { start: 0x5000n, end: 0x6000n, kind: 1, prot: 3, fd: -1 }),
-    record(layout.Vma, { start: 0x7000n, end: 0x8000n, kind: 3, prot: 3, dev_minor: 1, ino: 9n, fd: -1, file_flags: 2, name_off: 12, name_len: 9 }),
+    record(layout.Vma, {
+      start: 0x7000n,
+      end: 0x8000n,
+      kind: 3,
+      prot: 3,
+      dev_minor: 1,
+      ino: 9n,
+      fd: -1,
+      file_flags: 2,
+      name_off: 12,
+      name_len: 9,
+    }),
   ],
   ascii("/usr/bin/cat/dev/zero"),
 );
@@ -143,7 +178,11 @@ describe("image: heads of cores", () => {
     rejects(core([patch(note("CORE", 1, new Uint8Array(8)), (v) => v.setUint32(4, 0xfffffff0, true))]));
     rejects(core([patch(note("CORE", 1, new Uint8Array(8)), (v) => v.setUint32(0, 0xfffffff0, true))]));
     rejects(core([note(layout.NOTE_NAME, layout.NT.MM, new Uint8Array(3))]), undefined, (h) => h.mm);
-    rejects(core([note(layout.NOTE_NAME, layout.NT.MM, record(layout.NoteHead, { version: 1, rec_size: 1 << 31, count: 1 << 31 }))]), undefined, (h) => h.mm);
+    rejects(
+      core([note(layout.NOTE_NAME, layout.NT.MM, record(layout.NoteHead, { version: 1, rec_size: 1 << 31, count: 1 << 31 }))]),
+      undefined,
+      (h) => h.mm,
+    );
   });
 
   it("survives any flipped byte", () => {

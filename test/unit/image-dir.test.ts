@@ -46,7 +46,18 @@ const TASKS: Task[] = [
     threads: [{ pids: [100], comm: "a", sched: SCHED }],
     descriptors: [{ fd: 0, file: 0, cloexec: false }],
   },
-  { pids: [101], ppid: 100, pgid: 100, sid: 100, comm: "z", state: "zombie", exitStatus: 256, exitSignal: 17, threads: [], descriptors: [] },
+  {
+    pids: [101],
+    ppid: 100,
+    pgid: 100,
+    sid: 100,
+    comm: "z",
+    state: "zombie",
+    exitStatus: 256,
+    exitSignal: 17,
+    threads: [],
+    descriptors: [],
+  },
 ];
 
 const FILES: OpenFile[] = [
@@ -97,7 +108,13 @@ describe("image: directories", () => {
 
   it("hold nothing but the image", () => {
     make();
-    expect(readdirSync(dir).sort()).to.deep.equal(["core-100.elf", "files.msgpack", "inventory.msgpack", "memory.msgpack", "tasks.msgpack"]);
+    expect(readdirSync(dir).sort()).to.deep.equal([
+      "core-100.elf",
+      "files.msgpack",
+      "inventory.msgpack",
+      "memory.msgpack",
+      "tasks.msgpack",
+    ]);
   });
 
   it("are refused if something is there that must not be lost", () => {
@@ -178,7 +195,10 @@ describe("image: directories", () => {
         const at = (i * 7919) % length;
         bad[at] = (bad[at] ?? 0) ^ (1 << (i % 8));
         writeFileSync(file(name), bad);
-        expect(codeOf(() => readCoreHead(readImage(dir), "core-100.elf")), `${name} at ${at}`).to.equal("E_IMAGE_DAMAGED");
+        expect(
+          codeOf(() => readCoreHead(readImage(dir), "core-100.elf")),
+          `${name} at ${at}`,
+        ).to.equal("E_IMAGE_DAMAGED");
       }
       writeFileSync(file(name), good);
     }
@@ -240,7 +260,10 @@ describe("image: directories", () => {
     ];
     for (const [what, parts] of bad) {
       make({ force: true, ...parts });
-      expect(codeOf(() => readImage(dir)), what).to.equal("E_IMAGE_DAMAGED");
+      expect(
+        codeOf(() => readImage(dir)),
+        what,
+      ).to.equal("E_IMAGE_DAMAGED");
     }
   });
 });

@@ -65,7 +65,9 @@ describe("image: layout", () => {
       `#include "${header}"`,
       ...STRUCTS.flatMap(([name, struct]) => [
         `_Static_assert(sizeof(struct ${name}) == ${struct.size}, "sizeof ${name}");`,
-        ...struct.layout.map((field) => `_Static_assert(offsetof(struct ${name}, ${field.name}) == ${field.offset}, "${name}.${field.name}");`),
+        ...struct.layout.map(
+          (field) => `_Static_assert(offsetof(struct ${name}, ${field.name}) == ${field.offset}, "${name}.${field.name}");`,
+        ),
       ]),
       ...CONSTANTS.flatMap(([prefix, values]) =>
         Object.entries(values).map(([name, value]) => `_Static_assert(${prefix}${name} == ${value}, "${prefix}${name}");`),
@@ -88,7 +90,9 @@ describe("image: layout", () => {
     const known = new Set(CONSTANTS.flatMap(([prefix, values]) => Object.keys(values).map((name) => prefix + name)));
     const prefixes = CONSTANTS.map(([prefix]) => prefix);
     const defined = [...text.matchAll(/\b(CRCTL_[A-Z0-9_]+)\s*(?:=|\s\(1u)/g)].map((match) => match[1] ?? "");
-    const missing = defined.filter((name) => prefixes.some((prefix) => name.startsWith(prefix)) && !known.has(name) && name !== "CRCTL_IMAGE_VERSION");
+    const missing = defined.filter(
+      (name) => prefixes.some((prefix) => name.startsWith(prefix)) && !known.has(name) && name !== "CRCTL_IMAGE_VERSION",
+    );
     expect(missing).to.deep.equal([]);
     const structs = [...text.matchAll(/^struct (crctl_\w+) \{/gm)].map((match) => match[1]);
     expect(structs).to.have.members(STRUCTS.map(([name]) => name));

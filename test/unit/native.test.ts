@@ -1,6 +1,17 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, ftruncateSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect } from "chai";
@@ -69,19 +80,25 @@ describe("addon", () => {
     this.timeout(20000);
 
     it("stops all tasks and threads, and lets them go", async () => {
-      const root = await tree('sleep 60 & (sleep 60 & wait) & sleep 0.1; echo up; wait');
+      const root = await tree("sleep 60 & (sleep 60 & wait) & sleep 0.1; echo up; wait");
       const frozen = native().freezeTree(root, 5000);
       expect(frozen.tasks.map((task) => task.pid)).to.have.lengthOf(4);
       expect(frozen.tasks[0]).to.include({ pid: root, zombie: false, stopped: false });
       for (const task of frozen.tasks) expect(state(task.pid)).to.equal("t");
       // parents before their children
-      frozen.tasks.slice(1).forEach((task, i) => expect(frozen.tasks.slice(0, i + 1).some((parent) => parent.pid === task.ppid)).to.equal(true));
+      frozen.tasks
+        .slice(1)
+        .forEach((task, i) => expect(frozen.tasks.slice(0, i + 1).some((parent) => parent.pid === task.ppid)).to.equal(true));
       native().thaw(tids(frozen));
       for (const task of frozen.tasks) {
         await until(() => state(task.pid) !== "t");
         expect(statusNumber(readFileSync(`/proc/${task.pid}/status`, "utf8"), "TracerPid")).to.equal(0);
       }
-      expect(native().listTree(root).map((task) => task.pid)).to.have.members(frozen.tasks.map((task) => task.pid));
+      expect(
+        native()
+          .listTree(root)
+          .map((task) => task.pid),
+      ).to.have.members(frozen.tasks.map((task) => task.pid));
     });
 
     it("catches forks under way", async () => {
@@ -89,15 +106,21 @@ describe("addon", () => {
       for (let i = 0; i < 50; i++) {
         const frozen = native().freezeTree(root, 5000);
         for (const task of frozen.tasks) if (!task.zombie) expect(state(task.pid)).to.be.oneOf(["t", "Z"]);
-        const again = native().listTree(root).map((task) => task.pid);
+        const again = native()
+          .listTree(root)
+          .map((task) => task.pid);
         expect(again).to.have.members(frozen.tasks.map((task) => task.pid));
         native().thaw(tids(frozen));
       }
     });
 
     it("knows stopped tasks and zombies", async () => {
-      const root = await tree("sleep 60 & kill -STOP $!; exec sh -c \"(sleep 1; exit 3) & echo up; exec sleep 60\"");
-      await until(() => native().listTree(root).some(({ pid }) => state(pid) === "Z"));
+      const root = await tree('sleep 60 & kill -STOP $!; exec sh -c "(sleep 1; exit 3) & echo up; exec sleep 60"');
+      await until(() =>
+        native()
+          .listTree(root)
+          .some(({ pid }) => state(pid) === "Z"),
+      );
       const frozen = native().freezeTree(root, 5000);
       expect(frozen.tasks.map(({ zombie, stopped }) => ({ zombie, stopped })).slice(1)).to.deep.equal([
         { zombie: false, stopped: true },
@@ -131,13 +154,21 @@ describe("addon", () => {
       const root = await tree("sleep 60 & sleep 60 & echo up; wait");
       const frozen = native().freezeTree(root, 5000);
       const pids = frozen.tasks.map((task) => task.pid);
-      expect(native().killFrozen(pids, tids(frozen), 5000).filter((pid) => pid !== root)).to.deep.equal([]);
+      expect(
+        native()
+          .killFrozen(pids, tids(frozen), 5000)
+          .filter((pid) => pid !== root),
+      ).to.deep.equal([]);
     });
 
     it("leaves a tree stopped", async () => {
       const root = await tree("sleep 60 & echo up; wait");
       const frozen = native().freezeTree(root, 5000);
-      native().stopAndThaw(frozen.tasks.map((task) => task.pid), tids(frozen), 2000);
+      native().stopAndThaw(
+        frozen.tasks.map((task) => task.pid),
+        tids(frozen),
+        2000,
+      );
       for (const { pid } of frozen.tasks) expect(state(pid)).to.equal("T");
     });
 
@@ -154,7 +185,9 @@ describe("addon", () => {
   });
 
   it("looks into a pipe without taking anything out", async () => {
-    const child = spawn("bash", ["-c", "exec 3< <(printf %s one; printf two; sleep 60); sleep 0.2; echo up; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+    const child = spawn("bash", ["-c", "exec 3< <(printf %s one; printf two; sleep 60); sleep 0.2; echo up; exec sleep 60"], {
+      stdio: ["ignore", "pipe", "ignore"],
+    });
     started.add(child);
     await once(child.stdout, "data");
     for (let i = 0; i < 2; i++) {
@@ -197,10 +230,20 @@ describe("addon", () => {
     try {
       const copy = native().duplicateOf(process.pid, own);
       const fds = [own, other, copy, other, own];
-      const same = native().kcmpFiles(fds.map(() => process.pid), fds, fds.map(() => 0));
+      const same = native().kcmpFiles(
+        fds.map(() => process.pid),
+        fds,
+        fds.map(() => 0),
+      );
       expect(same).to.deep.equal([0, 1, 0, 1, 0]);
       // what is in different buckets is not compared
-      expect(native().kcmpFiles(fds.map(() => process.pid), fds, [0, 1, 2, 3, 4])).to.deep.equal([0, 1, 2, 3, 4]);
+      expect(
+        native().kcmpFiles(
+          fds.map(() => process.pid),
+          fds,
+          [0, 1, 2, 3, 4],
+        ),
+      ).to.deep.equal([0, 1, 2, 3, 4]);
       closeSync(copy);
     } finally {
       closeSync(own);
@@ -219,7 +262,11 @@ describe("addon", () => {
   });
 
   it("reports system calls as Node does", () => {
-    expect(() => native().listNumbers("/nowhere")).to.throw(/ENOENT/).with.property("syscall", "opendir");
-    expect(() => native().kcmp(process.pid, 4194303, 0, 0, 0)).to.throw(/ESRCH/).with.property("code", "ESRCH");
+    expect(() => native().listNumbers("/nowhere"))
+      .to.throw(/ENOENT/)
+      .with.property("syscall", "opendir");
+    expect(() => native().kcmp(process.pid, 4194303, 0, 0, 0))
+      .to.throw(/ESRCH/)
+      .with.property("code", "ESRCH");
   });
 });

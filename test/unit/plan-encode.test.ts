@@ -2,7 +2,19 @@
 
 import { expect } from "chai";
 
-import { NO_PROC, OP, PROC_KIND, PlanHeader, PlanOp, PlanProc, STAGE, STAGES, encodePlan, type Op, type Plan } from "../../src/restore/plan.js";
+import {
+  NO_PROC,
+  OP,
+  PROC_KIND,
+  PlanHeader,
+  PlanOp,
+  PlanProc,
+  STAGE,
+  STAGES,
+  encodePlan,
+  type Op,
+  type Plan,
+} from "../../src/restore/plan.js";
 
 function emptyPlan(more: Partial<Plan>): Plan {
   return {
@@ -43,7 +55,9 @@ describe("restore: encoding plans", () => {
       barriers: new Set([STAGE.FORK, STAGE.GROUP]),
       create: [{ type: OP.OPEN, slot: 1, flags: 0o100002, a: 7n, b: 8n, data: "/some/file" }],
       fork: [{ type: OP.FORK, arg: 0 }],
-      processes: [{ pid: 77, kind: PROC_KIND.LIVE, parent: NO_PROC, exitSignal: 17, comm: "program", stages: stagesWith(STAGE.FINAL, [exec]) }],
+      processes: [
+        { pid: 77, kind: PROC_KIND.LIVE, parent: NO_PROC, exitSignal: 17, comm: "program", stages: stagesWith(STAGE.FINAL, [exec]) },
+      ],
       pids: [90, 77, 80, 77],
     });
     const { view, bytes } = bytesOf(plan);

@@ -20,9 +20,7 @@ function findHeader(): string {
 function structChecks<F extends Fields>(name: string, struct: Struct<F>): string[] {
   return [
     `_Static_assert(sizeof(struct ${name}) == ${struct.size}, "sizeof ${name}");`,
-    ...struct.layout.map(
-      (field) => `_Static_assert(offsetof(struct ${name}, ${field.name}) == ${field.offset}, "${name}.${field.name}");`,
-    ),
+    ...struct.layout.map((field) => `_Static_assert(offsetof(struct ${name}, ${field.name}) == ${field.offset}, "${name}.${field.name}");`),
   ];
 }
 

@@ -164,7 +164,14 @@ describe("restore: exec manifests", () => {
     const insns = (byte: number, count: number): Uint8Array => new Uint8Array(count * 8).fill(byte);
     const seccomp = [
       { thread: 0, mode: 2, filters: [{ flags: 0, insns: insns(1, 2) }] },
-      { thread: 1, mode: 2, filters: [{ flags: 1, insns: insns(2, 1) }, { flags: 0, insns: insns(3, 3) }] },
+      {
+        thread: 1,
+        mode: 2,
+        filters: [
+          { flags: 1, insns: insns(2, 1) },
+          { flags: 0, insns: insns(3, 3) },
+        ],
+      },
     ];
     const filters = manifestOf({ ...TASK, seccomp }).seccomp();
     expect(filters.map(({ thread, flags, nr_insns }) => [thread, flags, nr_insns])).to.deep.equal([
@@ -187,6 +194,8 @@ describe("restore: exec manifests", () => {
   });
 
   it("refuse a mapping of a file that the image does not know", () => {
-    expect(() => new ManifestDraft(new CoreHead(exampleCore(), "core"), TASK, new MappedFileIndex(MEMORY.slice(1)), true)).to.throw(/does not know/);
+    expect(() => new ManifestDraft(new CoreHead(exampleCore(), "core"), TASK, new MappedFileIndex(MEMORY.slice(1)), true)).to.throw(
+      /does not know/,
+    );
   });
 });

@@ -27,9 +27,15 @@ describe("without privilege", () => {
     const mapping = { pid: process.pid, address: BigInt(`0x${start}`), name, fileFlags: 0 };
     const names = new MappedNames();
     expect(names.examine(mapping)).to.have.property("ino");
-    expect(names.examine({ ...mapping, name: "/etc/passwd" })).to.have.property("why").that.includes("another file");
-    expect(names.examine({ ...mapping, name: "/no/such/file" })).to.have.property("why").that.includes("no such name");
-    expect(names.examine({ ...mapping, fileFlags: 1 })).to.have.property("why").that.includes("no name");
+    expect(names.examine({ ...mapping, name: "/etc/passwd" }))
+      .to.have.property("why")
+      .that.includes("another file");
+    expect(names.examine({ ...mapping, name: "/no/such/file" }))
+      .to.have.property("why")
+      .that.includes("no such name");
+    expect(names.examine({ ...mapping, fileFlags: 1 }))
+      .to.have.property("why")
+      .that.includes("no name");
     expect(native().mappedIds(["/proc", "/dev/null"])).to.deep.equal([-22, -22]);
   });
 

@@ -33,7 +33,17 @@ const workers = Number(values.workers);
 /** Images of many kinds of state, with their trees gone. */
 async function originals(): Promise<string[]> {
   const dirs: string[] = [];
-  for (const program of ["file_position", "pipe_data", "file_shared", "threads", "posix_timers", "shared_anon", "pipe_tree", "descriptors", "memfd"]) {
+  for (const program of [
+    "file_position",
+    "pipe_data",
+    "file_shared",
+    "threads",
+    "posix_timers",
+    "shared_anon",
+    "pipe_tree",
+    "descriptors",
+    "memfd",
+  ]) {
     const tree = await Program.start(program);
     const image = tree.newImage();
     await tree.dump(image);
@@ -95,7 +105,9 @@ await Promise.all(
 rmSync(room, { recursive: true, force: true });
 killAll();
 
-console.log(`${outcome.done} damaged images (seed ${seed}) through show and restore --check; at most ${Math.round(outcome.maxRss / 1024)} MiB of memory`);
+console.log(
+  `${outcome.done} damaged images (seed ${seed}) through show and restore --check; at most ${Math.round(outcome.maxRss / 1024)} MiB of memory`,
+);
 for (const [code, times] of [...outcome.codes].sort(([, a], [, b]) => b - a)) console.log(`  ${String(times).padStart(8)} ${code}`);
 for (const problem of outcome.problems) console.log(`PROBLEM: ${problem}`);
 if (outcome.done !== count) console.log(`PROBLEM: ${outcome.done} of ${count} were tried`);

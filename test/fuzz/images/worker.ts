@@ -70,7 +70,15 @@ for (let i = Number(number); i < Number(count); i += Number(workers)) {
   const json = random.below(4) === 0;
   const global = { json, verbose: 1 };
   await run("show", json, () => show.handler({ ...global, dir }), what);
-  const options = { dir, detach: false, "inherit-fd": undefined, "shell-job": false, force: random.below(2) === 0, "new-pids": random.below(2) === 0, check: true };
+  const options = {
+    dir,
+    detach: false,
+    "inherit-fd": undefined,
+    "shell-job": false,
+    force: random.below(2) === 0,
+    "new-pids": random.below(2) === 0,
+    check: true,
+  };
   await run("restore --check", json, () => restore.handler({ ...global, ...options }), what);
   rmSync(dir, { recursive: true, force: true });
   done++;

@@ -99,12 +99,7 @@ const seen = new Set<string>();
 const STACK_TRACE = /^\s+at .*(:\d+:\d+|\(node:)/m;
 
 /** It must have failed in this way: the exit class and code, one clear message for people and the same as JSON, no stack trace. */
-export async function mustFail(
-  code: string,
-  exitCode: number,
-  args: readonly string[],
-  options: RunOptions = {},
-): Promise<ReportedError> {
+export async function mustFail(code: string, exitCode: number, args: readonly string[], options: RunOptions = {}): Promise<ReportedError> {
   const json = await crctl([...args, "--json"], options);
   const about = describeOutcome(json);
   expect(json.status, about).to.equal(exitCode);
@@ -118,7 +113,9 @@ export async function mustFail(
     const text = describeOutcome(plain);
     expect(plain.status, text).to.equal(exitCode);
     expect(plain.stdout, text).to.equal("");
-    expect(plain.stderr, text).to.not.match(STACK_TRACE).and.to.not.match(/undefined|\[object Object\]/);
+    expect(plain.stderr, text)
+      .to.not.match(STACK_TRACE)
+      .and.to.not.match(/undefined|\[object Object\]/);
     // the same sentence for both readers, but for what differs between two runs
     expect(plain.stderr, text).to.include(error.message.split(/\d/, 1)[0]).and.to.include(code);
     seen.add(code);

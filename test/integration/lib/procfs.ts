@@ -43,13 +43,47 @@ export type TreeView = Record<string, TaskView>;
 
 /** Lines of /proc/<pid>/status that are state and not history. */
 const STATUS = [
-  "Umask", "Tgid", "NStgid", "Uid", "Gid", "Groups", "Threads", "SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt", "CapInh", "CapPrm",
-  "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Seccomp_filters", "Speculation_Store_Bypass", "Cpus_allowed",
-  "Mems_allowed", "VmLck", "THP_enabled",
+  "Umask",
+  "Tgid",
+  "NStgid",
+  "Uid",
+  "Gid",
+  "Groups",
+  "Threads",
+  "SigPnd",
+  "ShdPnd",
+  "SigBlk",
+  "SigIgn",
+  "SigCgt",
+  "CapInh",
+  "CapPrm",
+  "CapEff",
+  "CapBnd",
+  "CapAmb",
+  "NoNewPrivs",
+  "Seccomp",
+  "Seccomp_filters",
+  "Speculation_Store_Bypass",
+  "Cpus_allowed",
+  "Mems_allowed",
+  "VmLck",
+  "THP_enabled",
 ];
 const THREAD_STATUS = [
-  "Uid", "Gid", "Groups", "SigPnd", "SigBlk", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp",
-  "Seccomp_filters", "Cpus_allowed",
+  "Uid",
+  "Gid",
+  "Groups",
+  "SigPnd",
+  "SigBlk",
+  "CapInh",
+  "CapPrm",
+  "CapEff",
+  "CapBnd",
+  "CapAmb",
+  "NoNewPrivs",
+  "Seccomp",
+  "Seccomp_filters",
+  "Cpus_allowed",
 ];
 const SETTINGS = ["limits", "oom_score_adj", "coredump_filter", "personality", "timerslack_ns", "timers", "cgroup"];
 
@@ -71,7 +105,13 @@ function stat(pid: number): { comm: string; fields: string[] } | undefined {
     throw error;
   }
   const end = text.lastIndexOf(")");
-  return { comm: text.slice(text.indexOf("(") + 1, end), fields: text.slice(end + 2).trim().split(" ") };
+  return {
+    comm: text.slice(text.indexOf("(") + 1, end),
+    fields: text
+      .slice(end + 2)
+      .trim()
+      .split(" "),
+  };
 }
 
 /** The state letter, undefined if there is no such process. */

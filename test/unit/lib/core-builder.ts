@@ -29,7 +29,12 @@ export function note(name: string, type: number, desc: Uint8Array): Uint8Array {
 }
 
 /** A "CRCTL" note. */
-export function records(type: number, list: readonly Uint8Array[], extra: Uint8Array = new Uint8Array(), version = layout.FORMAT_VERSION): Uint8Array {
+export function records(
+  type: number,
+  list: readonly Uint8Array[],
+  extra: Uint8Array = new Uint8Array(),
+  version = layout.FORMAT_VERSION,
+): Uint8Array {
   const head = record(layout.NoteHead, {
     version,
     rec_size: list[0]?.length ?? 0,
