@@ -25,8 +25,8 @@ const ROUNDS = Number(ROUNDS_GIVEN);
 
 interface Tool {
   name: "crctl" | "criu";
-  dump(pid: number, image: string, leaveRunning: boolean): string[];
-  restore(image: string): string[];
+  dump: (pid: number, image: string, leaveRunning: boolean) => string[];
+  restore: (image: string) => string[];
 }
 
 const CRCTL_TOOL: Tool = {

@@ -102,7 +102,7 @@ function usage(message: string, argv: readonly string[]): CrctlError {
 }
 
 function internal(error: unknown): CrctlError {
-  if (process.env["CRCTL_DEBUG"] === "1" && error instanceof Error) process.stderr.write(`${error.stack ?? ""}\n`);
+  if (process.env.CRCTL_DEBUG === "1" && error instanceof Error) process.stderr.write(`${error.stack ?? ""}\n`);
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return new CrctlError("E_INTERNAL", `internal error: ${message.split("\n")[0] ?? ""}`, {
     hint: "please report this, with the output of the same command run with CRCTL_DEBUG=1",

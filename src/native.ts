@@ -137,7 +137,7 @@ const FOLDERS = ["../addon/", "../../addon/build/Release/", "../../../addon/buil
 /** The places to look for a file that the native build makes. CRCTL_NATIVE_DIR goes first. */
 export function nativePaths(file: string): string[] {
   const paths = FOLDERS.map((folder) => fileURLToPath(new URL(folder + file, import.meta.url)));
-  const override = process.env["CRCTL_NATIVE_DIR"];
+  const override = process.env.CRCTL_NATIVE_DIR;
   return override === undefined || override === "" ? paths : [`${override}/${file}`, ...paths];
 }
 

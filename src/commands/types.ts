@@ -13,7 +13,7 @@ export interface Command<A> {
   describe: string;
   /** options that may be given more than once */
   repeatable?: readonly string[];
-  builder(yargs: Argv<Global>): Argv<A & Global>;
+  builder: (yargs: Argv<Global>) => Argv<A & Global>;
   /** Throws a CrctlError; the exit status is 0, or what process.exitCode was set to. */
-  handler(args: A & Global): void | Promise<void>;
+  handler: (args: A & Global) => void | Promise<void>;
 }

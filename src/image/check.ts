@@ -69,9 +69,11 @@ type Required<S extends Shape> = { [K in keyof S]: S[K] extends Check<infer T> ?
 type Optional<S extends Shape> = { [K in keyof S]?: S[K] extends Check<infer T> ? T : never };
 
 /** A map with these keys and perhaps those; others are ignored. */
-export function map<R extends Shape, O extends Shape = Record<never, never>>(required: R, optional?: O): Check<Required<R> & Optional<O>> {
+export function map<R extends Shape>(required: R): Check<Required<R>>;
+export function map<R extends Shape, O extends Shape>(required: R, optional: O): Check<Required<R> & Optional<O>>;
+export function map(required: Shape, optional: Shape = {}): Check<unknown> {
   const requiredFields = Object.entries(required);
-  const optionalFields = Object.entries(optional ?? {});
+  const optionalFields = Object.entries(optional);
   return (value, path) => {
     const given = object(value, path);
     const result: Record<string, unknown> = {};
@@ -84,6 +86,6 @@ export function map<R extends Shape, O extends Shape = Record<never, never>>(req
         result[key] = check(given[key], `${path}.${key}`);
       }
     }
-    return result as Required<R> & Optional<O>;
+    return result;
   };
 }

@@ -3,11 +3,13 @@
  * integers as bigint. These entry points of msgpackr have no native part, which would only cost time to load.
  */
 
+import type * as msgpackr from "msgpackr";
 import { Packr } from "msgpackr/pack";
 import { Unpackr } from "msgpackr/unpack";
 
-const packer = new Packr({ useRecords: false, int64AsType: "bigint", variableMapSize: true });
-const unpacker = new Unpackr({ useRecords: false, int64AsType: "bigint", mapsAsObjects: true });
+// What declares the types of these entry points imports "." and so finds nothing; they are those of the whole package.
+const packer = new (Packr as typeof msgpackr.Packr)({ useRecords: false, int64AsType: "bigint", variableMapSize: true });
+const unpacker = new (Unpackr as typeof msgpackr.Unpackr)({ useRecords: false, int64AsType: "bigint", mapsAsObjects: true });
 
 export function pack(value: unknown): Uint8Array {
   return packer.pack(value);

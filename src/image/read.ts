@@ -75,9 +75,9 @@ function readInventory(dir: string): Inventory {
   }
   const sealed = bytes.length > SEAL_LENGTH && sealOf(bytes) === seal;
   const fields = typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
-  if (fields["magic"] !== "crctl") throw damaged(path, "it is no inventory of an image, or damaged");
-  if (sealed && fields["version"] !== IMAGE_VERSION) {
-    throw new CrctlError("E_IMAGE_VERSION", `${dir}: the image has version ${String(fields["version"])}, known is ${IMAGE_VERSION}`, {
+  if (fields.magic !== "crctl") throw damaged(path, "it is no inventory of an image, or damaged");
+  if (sealed && fields.version !== IMAGE_VERSION) {
+    throw new CrctlError("E_IMAGE_VERSION", `${dir}: the image has version ${String(fields.version)}, known is ${IMAGE_VERSION}`, {
       path: dir,
       hint: "use the crctl that made it, or a newer one",
     });

@@ -138,7 +138,7 @@ const OPEN_FILE = {
 const kinds = Object.keys(OPEN_FILE) as OpenFile["kind"][];
 
 export const openFiles: check.Check<OpenFile[]> = check.array((value, path): OpenFile => {
-  const kind = check.oneOf(...kinds)(check.object(value, path)["kind"], `${path}.kind`);
+  const kind = check.oneOf(...kinds)(check.object(value, path).kind, `${path}.kind`);
   return OPEN_FILE[kind](value, path);
 });
 

@@ -38,7 +38,7 @@ const known = new WeakMap<DumpContext, Map<string, Pipe | undefined>>();
 
 export function readPipe(found: Found, context: DumpContext): Pipe | undefined {
   let pipes = known.get(context);
-  if (pipes === undefined) known.set(context, (pipes = new Map()));
+  if (pipes === undefined) known.set(context, (pipes = new Map<string, Pipe | undefined>()));
   const key = inodeKey(found.stat);
   if (!pipes.has(key)) pipes.set(key, peek(found, context));
   return pipes.get(key);

@@ -29,6 +29,7 @@ export function restoreDescriptions(files: readonly OpenFile[], context: Restore
   for (const kind of Object.keys(KINDS) as Kind[]) restoreKind(kind, files, context);
 }
 
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- ties the files to the function that takes them
 function restoreKind<K extends Kind>(kind: K, files: readonly OpenFile[], context: RestoreContext): void {
   const own = files.filter((file): file is Of<K> => file.kind === kind);
   if (own.length > 0) KINDS[kind](own, context);

@@ -300,7 +300,7 @@ class PlanBuilder {
     const ops = this.image.tasks.filter((task) => task.state !== "zombie").flatMap((task) => this.attributes.plan(task));
     const [root] = this.image.tasks;
     // a shell's foreground job gets the terminal back, unless it shares our group and so has it already
-    if (this.options.shellJob && !this.options.detach && root !== undefined && root.pgid === pidOf(root)) {
+    if (root !== undefined && this.options.shellJob && !this.options.detach && root.pgid === pidOf(root)) {
       ops.push({ type: OP.FOREGROUND, arg: root.pgid, subject: { ...subjectOf(root), object: "terminal" } });
     }
     return ops;

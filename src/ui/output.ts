@@ -21,8 +21,8 @@ export function isTerminal(fd: 1 | 2): boolean {
 
 /** How to colour text for standard output or error: for a terminal that is not asked to be plain (no-color.org). */
 export async function painter(fd: 1 | 2): Promise<Paint> {
-  const off = process.env["NO_COLOR"];
-  if (!isTerminal(fd) || (off !== undefined && off !== "") || process.env["TERM"] === "dumb") return plain;
+  const off = process.env.NO_COLOR;
+  if (!isTerminal(fd) || (off !== undefined && off !== "") || process.env.TERM === "dumb") return plain;
   const { Chalk } = await import("chalk");
   const chalk = new Chalk({ level: 1 });
   return (style, text) => chalk[style](text);

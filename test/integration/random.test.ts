@@ -7,9 +7,9 @@ import { randomTree } from "./lib/random.js";
 import { liveThroughTwo } from "./lib/scenario.js";
 
 /** CRCTL_TEST_SEED repeats one tree, CRCTL_TEST_TREES makes it more of them. */
-const trees = Number(process.env["CRCTL_TEST_TREES"] ?? 6);
-const first = Number(process.env["CRCTL_TEST_SEED"] ?? Math.floor(Math.random() * 1e9));
-const seeds = process.env["CRCTL_TEST_SEED"] === undefined ? Array.from({ length: trees }, (_, i) => first + i) : [first];
+const trees = Number(process.env.CRCTL_TEST_TREES ?? 6);
+const first = Number(process.env.CRCTL_TEST_SEED ?? Math.floor(Math.random() * 1e9));
+const seeds = process.env.CRCTL_TEST_SEED === undefined ? Array.from({ length: trees }, (_, i) => first + i) : [first];
 
 describe("random trees", () => {
   for (const seed of seeds) {

@@ -86,7 +86,10 @@ describe("refusals", () => {
       if (member === undefined) throw new Error("the herd has not come together");
       const tasks = pidsOfTree(member.pid);
       const about = (error.problems ?? [error]).filter(({ pid }) => pid !== undefined && tasks.includes(pid));
-      expect(about, `nothing is said about ${tasks.join(" ")}; what is said: ${JSON.stringify(error.problems, null, 1)}`).to.not.be.empty;
+      expect(
+        about,
+        `nothing is said about ${tasks.join(" ")}; what is said: ${JSON.stringify(error.problems, null, 1)}`,
+      ).to.have.length.above(0);
       expect(about.map((problem) => JSON.stringify(problem)).join("\n")).to.match(words);
       for (const problem of about) expect(problem).to.have.property("comm");
       await member.verify();

@@ -36,7 +36,7 @@ async function look(script: string, options: { sessions?: boolean } = {}): Promi
   const child = spawn("python3", ["-c", source], { stdio: ["pipe", "pipe", "ignore"], detached: true });
   children.push(child);
   await new Promise<void>((resolve, reject) => {
-    child.stdout?.once("data", () => resolve());
+    child.stdout.once("data", () => resolve());
     child.once("exit", (status) => reject(new Error(`python3 ended with ${status}`)));
   });
   const pid = child.pid ?? 0;

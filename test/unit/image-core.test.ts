@@ -192,7 +192,8 @@ describe("image: heads of cores", () => {
         copy[at] = (copy[at] ?? 0) ^ bits;
         try {
           const flipped = new CoreHead(copy, "core");
-          void [flipped.info, flipped.mm, flipped.vmas(), flipped.threads(), flipped.fileMappings(), flipped.exe()];
+          const parts = [flipped.info, flipped.mm, flipped.vmas(), flipped.threads(), flipped.fileMappings(), flipped.exe()];
+          expect(parts).to.have.lengthOf(6);
         } catch (error) {
           expect(error).to.be.instanceOf(CrctlError);
         }

@@ -255,7 +255,7 @@ describe("image: directories", () => {
       ["a descriptor twice", { tasks: [{ ...root, descriptors: [...root.descriptors, ...root.descriptors] }] }],
       ["a descriptor to nowhere", { tasks: [{ ...root, descriptors: [{ fd: 1, file: 9, cloexec: false }] }] }],
       ["a memfd to nowhere", { files: [{ id: 0, kind: "memfd", flags: 2, memory: 3, position: 0n }] }],
-      ["a wrong id", { files: [{ ...(FILES[0] as OpenFile), id: 1 }] }],
+      ["a wrong id", { files: [{ ...FILES[0], id: 1 } as OpenFile] }],
       ["a wrong kind", { files: [{ id: 0, kind: "socket", flags: 0 } as unknown as OpenFile] }],
     ];
     for (const [what, parts] of bad) {

@@ -127,7 +127,7 @@ function carryOut(tasks: readonly TreeTask[], adoptSession = false): TreePlan {
   const adopted = adoptSession && root !== undefined && !pids.has(root.sid) ? root : undefined;
   for (const wanted of tasks) {
     const process = model.of(wanted.pid);
-    const inCaller = adopted !== undefined && wanted.sid === adopted.sid;
+    const inCaller = wanted.sid === adopted?.sid;
     const inCallerGroup = inCaller && wanted.pgid === adopted.pgid && !pids.has(wanted.pgid);
     expect(process, `task ${wanted.pid}`).to.include({
       sid: inCaller ? CALLER.sid : wanted.sid,

@@ -165,7 +165,7 @@ function mapsLine(line: string, rename: Renaming): string {
   const parts = /^(\S+ \S+ \S+) (\S+) (\d+) +(.*)$/.exec(line);
   if (parts === null) return line;
   const [, place, device, inode, name = ""] = parts;
-  return / \(deleted\)$/.test(name)
+  return name.endsWith(" (deleted)")
     ? `${place} ${rename.name("inode", `${device} ${inode}`)} ${name}`
     : `${place} ${device} ${inode} ${name}`;
 }
@@ -185,7 +185,7 @@ function fileView(pid: number, fd: string, rename: Renaming): FileView {
   const stat = statSync(`/proc/${pid}/fd/${fd}`, { bigint: true });
   if (!stat.isFile() || link.startsWith("/memfd:")) return { link, info };
   if (stat.nlink > 0n) return { link: `file ${stat.dev}:${stat.ino}`, info };
-  const flags = Number.parseInt(info["flags"] ?? "", 8) & ~MADE_WITHOUT_NAME;
+  const flags = Number.parseInt(info.flags ?? "", 8) & ~MADE_WITHOUT_NAME;
   return { link: `a deleted file, ${rename.name("inode", `${stat.dev} ${stat.ino}`)}`, info: { ...info, flags: flags.toString(8) } };
 }
 

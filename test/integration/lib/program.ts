@@ -270,7 +270,7 @@ export class Herd extends Program {
   static async gather(commands: readonly Command[]): Promise<Herd> {
     const directory = newDirectory();
     const directories = commands.map(newDirectory);
-    directories.forEach(Program.prepare);
+    for (const own of directories) Program.prepare(own);
     const list = path.join(directory, "list");
     const lines = commands.map(({ program, args = [] }, i) => [directories[i], path.join(PROGRAMS, program), ...args].join("\t"));
     writeFileSync(list, `${lines.join("\n")}\n`);
