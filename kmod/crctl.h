@@ -83,14 +83,22 @@ struct crctl_group {
  * what it does not know. Called with exec_update_lock of the leader held for
  * reading. They return 0 or a negative errno (never for a refusal).
  */
-int crctl_mm_dump(struct crctl_group *g, struct crctl_notes *n);	/* mm.c: MM, NT_AUXV, VDSO */
-int crctl_vma_dump(struct crctl_group *g, struct crctl_notes *n);	/* vma.c: VMA, NT_FILE */
-int crctl_regs_dump(struct crctl_group *g, unsigned int idx, struct crctl_notes *n); /* regs.c: NT_PRSTATUS, NT_X86_XSTATE */
-int crctl_thread_dump(struct crctl_group *g, unsigned int idx, struct crctl_notes *n); /* thread.c: THREAD */
-int crctl_process_dump(struct crctl_group *g, struct crctl_notes *n);	/* process.c: PROCESS, NT_PRPSINFO */
-int crctl_signals_dump(struct crctl_group *g, struct crctl_notes *n);	/* signals.c: SIGACTION, SIGPENDING */
-int crctl_timers_dump(struct crctl_group *g, struct crctl_notes *n);	/* timers.c: TIMER */
-int crctl_creds_dump(struct crctl_group *g, struct crctl_notes *n);	/* creds.c: CREDS */
+/* mm.c: MM, NT_AUXV, VDSO */
+int crctl_mm_dump(struct crctl_group *g, struct crctl_notes *n);
+/* vma.c: VMA, NT_FILE */
+int crctl_vma_dump(struct crctl_group *g, struct crctl_notes *n);
+/* regs.c: NT_PRSTATUS, NT_X86_XSTATE */
+int crctl_regs_dump(struct crctl_group *g, unsigned int idx, struct crctl_notes *n);
+/* thread.c: THREAD */
+int crctl_thread_dump(struct crctl_group *g, unsigned int idx, struct crctl_notes *n);
+/* process.c: PROCESS, NT_PRPSINFO */
+int crctl_process_dump(struct crctl_group *g, struct crctl_notes *n);
+/* signals.c: SIGACTION, SIGPENDING */
+int crctl_signals_dump(struct crctl_group *g, struct crctl_notes *n);
+/* timers.c: TIMER */
+int crctl_timers_dump(struct crctl_group *g, struct crctl_notes *n);
+/* creds.c: CREDS */
+int crctl_creds_dump(struct crctl_group *g, struct crctl_notes *n);
 
 /* Parts of the PROCESS and THREAD notes that have modules of their own. */
 void crctl_itimers_dump(struct crctl_group *g, struct crctl_process *out);	/* timers.c */
@@ -101,7 +109,13 @@ void crctl_restart_dump(struct crctl_group *g, struct task_struct *t,
 /* lock_task_sighand(), which is not exported; false: it has gone. */
 static inline bool crctl_lock_sighand(struct task_struct *t, unsigned long *flags)
 {
-	return crctl_call(lock_task_sighand)(t, flags);
+	return __cond_lock(&t->sighand->siglock, crctl_call(lock_task_sighand)(t, flags));
+}
+
+/* The handlers of a task that cannot lose them now: it is current, or siglock is held. */
+static inline struct sighand_struct *crctl_sighand(struct task_struct *t)
+{
+	return rcu_dereference_protected(t->sighand, true);
 }
 
 /* ---- life cycle, main.c ---- */

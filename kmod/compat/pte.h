@@ -89,10 +89,9 @@ static inline bool crctl_is_pmd_entry(pmd_t pmd)
 
 /* b756a3b5e7ea "mm: device exclusive memory access" (5.14) */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 14, 0)
-#define crctl_is_device_memory(e) \
-	(is_device_private_entry(e) || is_device_exclusive_entry(e))
+#define crctl_is_exclusive(e)		is_device_exclusive_entry(e)
 #else
-#define crctl_is_device_memory(e)	is_device_private_entry(e)
+#define crctl_is_exclusive(e)		false
 #endif
 
 static inline enum crctl_swap_kind crctl_swap_kind(crctl_entry_t e)
@@ -101,7 +100,7 @@ static inline enum crctl_swap_kind crctl_swap_kind(crctl_entry_t e)
 		return CRCTL_SWAP_MEMORY;
 	if (is_migration_entry(e))
 		return CRCTL_SWAP_MIGRATION;
-	if (crctl_is_device_memory(e))
+	if (is_device_private_entry(e) || crctl_is_exclusive(e))
 		return CRCTL_SWAP_DEVICE;
 	if (is_hwpoison_entry(e) || crctl_is_poison_marker(e))
 		return CRCTL_SWAP_POISON;

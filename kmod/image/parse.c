@@ -229,7 +229,7 @@ static int check_mm(const struct crctl_parsed *p, const struct crctl_limits *lim
 	size_t i;
 
 	/* the rules of prctl(PR_SET_MM_MAP) */
-	for (i = 0; i < sizeof(addr) / sizeof(addr[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(addr); i++)
 		if (addr[i] >= lim->task_size || addr[i] < lim->min_addr)
 			return bad(why, "an address of the memory layout is out of range");
 	if (m->start_code >= m->end_code || m->start_data > m->end_data ||
@@ -271,7 +271,8 @@ static int check_vmas(struct crctl_parsed *p, const struct crctl_limits *lim,
 			return bad(why, "a mapping has unknown flags");
 		if (!in_extra(&p->vma, v.name_off, v.name_len) || v.name_len > 4096)
 			return bad(why, "the path of a mapping is out of range");
-		if (v.fd != -1 && v.kind != CRCTL_VMA_FILE_PRIVATE && v.kind != CRCTL_VMA_FILE_SHARED)
+		if (v.fd != -1 && v.kind != CRCTL_VMA_FILE_PRIVATE &&
+		    v.kind != CRCTL_VMA_FILE_SHARED)
 			return bad(why, "a mapping of no file has a descriptor");
 		switch (v.kind) {
 		case CRCTL_VMA_ANON:
@@ -411,7 +412,7 @@ static int check_rest(const struct crctl_parsed *p, const struct crctl_limits *l
 		return bad(why, "the signal actions are not 64");
 	for (i = 0; i < 64; i++) {
 		crctl_rec(&p->sigaction, i, &sa, sizeof(sa));
-		if ((sa.handler >= lim->task_size) || sa.restorer >= lim->task_size)
+		if (sa.handler >= lim->task_size || sa.restorer >= lim->task_size)
 			return bad(why, "a signal handler is out of range");
 	}
 	if (p->sigpending.count > MAX_PENDING)

@@ -11,19 +11,21 @@
 #include <linux/types.h>
 #include <linux/elf.h>
 #include <linux/errno.h>
+#include <linux/kernel.h>
 #include <linux/string.h>
 #else
 #include <elf.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
+#include <linux/types.h>
 #include <string.h>
-typedef uint8_t u8;
-typedef uint16_t u16;
-typedef uint32_t u32;
-typedef uint64_t u64;
-typedef int32_t s32;
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef __s32 s32;
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof(*(array)))
 #endif
 
 #include "crctl_image.h"
@@ -97,6 +99,7 @@ struct crctl_layout {
 	u64 phoff;
 	u32 phnum;
 };
+
 int crctl_parse_ehdr(const u8 *buf, size_t len, u64 file_size,
 		     struct crctl_layout *out, const char **why);
 

@@ -121,24 +121,32 @@ static int set_groups_from(struct crctl_restore *r, const struct crctl_creds *wa
 	return ret;
 }
 
+struct capset_args {
+	struct __user_cap_header_struct head;
+	struct __user_cap_data_struct data[2];
+};
+
 static int capset(struct crctl_restore *r, u64 inheritable, u64 permitted, u64 effective)
 {
-	struct {
-		struct __user_cap_header_struct head;
-		struct __user_cap_data_struct data[2];
-	} __user *page = (void __user *)r->scratch, args = {
+	struct capset_args args = {
 		.head = { .version = _LINUX_CAPABILITY_VERSION_3, .pid = 0 },
+		.data = {
+			{
+				.effective = lower_32_bits(effective),
+				.permitted = lower_32_bits(permitted),
+				.inheritable = lower_32_bits(inheritable),
+			}, {
+				.effective = upper_32_bits(effective),
+				.permitted = upper_32_bits(permitted),
+				.inheritable = upper_32_bits(inheritable),
+			},
+		},
 	};
-	int i;
 
-	for (i = 0; i < 2; i++) {
-		args.data[i].inheritable = inheritable >> (32 * i);
-		args.data[i].permitted = permitted >> (32 * i);
-		args.data[i].effective = effective >> (32 * i);
-	}
-	if (copy_to_user(page, &args, sizeof(args)))
+	if (copy_to_user((void __user *)r->scratch, &args, sizeof(args)))
 		return -EFAULT;
-	return CRCTL_SYS(capset, &page->head, page->data);
+	return CRCTL_SYS(capset, r->scratch + offsetof(struct capset_args, head),
+			 r->scratch + offsetof(struct capset_args, data));
 }
 
 static int set_ids(const struct crctl_creds *want)
@@ -211,10 +219,10 @@ static int set_all(struct crctl_restore *r, const struct crctl_creds *want,
 			     crctl_cap_get(&current_cred()->cap_effective));
 	if (!ret)
 		ret = drop_bounding(want->cap_bset);
+	setpcap &= crctl_cap_get(&current_cred()->cap_permitted);
 	if (!ret)
-		ret = capset(r, want->cap_inheritable,
-			     want->cap_permitted | (setpcap & crctl_cap_get(&current_cred()->cap_permitted)),
-			     want->cap_effective | (setpcap & crctl_cap_get(&current_cred()->cap_permitted)));
+		ret = capset(r, want->cap_inheritable, want->cap_permitted | setpcap,
+			     want->cap_effective | setpcap);
 	if (!ret)
 		ret = set_ambient(want->cap_ambient);
 	if (!ret && current_cred()->securebits != want->securebits)

@@ -74,7 +74,10 @@ static bool may_choose(unsigned long which)
 	return how > 0 && how & PR_SPEC_PRCTL;
 }
 
-/* Comes before the credentials: the last needs privilege. DISABLE_NOEXEC comes after DISABLE, which would undo it. */
+/*
+ * Comes before the credentials: the last needs privilege. DISABLE_NOEXEC comes
+ * after DISABLE, which would undo it.
+ */
 int crctl_prctl_restore(struct crctl_restore *r, u32 idx)
 {
 	struct crctl_thread t;

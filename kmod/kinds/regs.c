@@ -189,10 +189,10 @@ int crctl_regs_restore(struct crctl_restore *r, u32 idx)
 	 */
 	if (!ret && !gen[CRCTL_REG_FS])
 		ret = crctl_call(do_arch_prctl_64)(current, ARCH_SET_FS,
-							      gen[CRCTL_REG_FS_BASE]);
+						   gen[CRCTL_REG_FS_BASE]);
 	if (!ret && !gen[CRCTL_REG_GS])
 		ret = crctl_call(do_arch_prctl_64)(current, ARCH_SET_GS,
-							      gen[CRCTL_REG_GS_BASE]);
+						   gen[CRCTL_REG_GS_BASE]);
 	if (ret)
 		crctl_restore_fail(r, ret, "registers", 0, "cannot set the registers");
 out:

@@ -22,7 +22,7 @@ static int dump_actions(struct crctl_group *g, struct crctl_notes *n)
 		return -ESRCH;
 	}
 	for (i = 0; i < _NSIG; i++) {
-		const struct sigaction *sa = &g->leader->sighand->action[i].sa;
+		const struct sigaction *sa = &crctl_sighand(g->leader)->action[i].sa;
 
 		out[i].handler = (unsigned long)sa->sa_handler;
 		/* flags above 32 bits are the kernel's own (SA_IMMUTABLE) */
@@ -128,7 +128,7 @@ int crctl_signals_dump(struct crctl_group *g, struct crctl_notes *n)
 
 int crctl_signals_restore(struct crctl_restore *r)
 {
-	struct sighand_struct *sighand = current->sighand;
+	struct sighand_struct *sighand = crctl_sighand(current);
 	struct crctl_sigaction sa;
 	int i;
 

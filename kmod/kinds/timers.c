@@ -207,9 +207,9 @@ int crctl_timers_restore(struct crctl_restore *r)
  */
 static void set_real_interval(u64 ns)
 {
-	spin_lock_irq(&current->sighand->siglock);
+	spin_lock_irq(&crctl_sighand(current)->siglock);
 	current->signal->it_real_incr = ns_to_ktime(ns);
-	spin_unlock_irq(&current->sighand->siglock);
+	spin_unlock_irq(&crctl_sighand(current)->siglock);
 }
 
 /* The last thing before the program runs on. Failure would be a bug of the parser. */

@@ -33,11 +33,11 @@ static int enter(struct linux_binprm *bprm, struct crctl_restore *r)
 	r->unreadable = bprm->interp_flags & BINPRM_FLAGS_ENFORCE_NONDUMP;
 	setup_new_exec(bprm);
 	/* No signal is for the program before its own mask and actions are back. */
-	spin_lock_irq(&current->sighand->siglock);
+	spin_lock_irq(&crctl_sighand(current)->siglock);
 	sigfillset(&current->blocked);
 	sigdelsetmask(&current->blocked, sigmask(SIGKILL) | sigmask(SIGSTOP));
 	recalc_sigpending();
-	spin_unlock_irq(&current->sighand->siglock);
+	spin_unlock_irq(&crctl_sighand(current)->siglock);
 
 	/* the stack that carried execve()'s arguments: the image has its own */
 	ret = crctl_fault(RESTORE_CLEAR) ?: vm_munmap(0, TASK_SIZE_MAX);

@@ -214,7 +214,8 @@ int crctl_memory_attributes(struct crctl_restore *r)
 		return ret;
 	ret = CRCTL_SYS(prctl, PR_SET_THP_DISABLE, m->thp_disable, 0, 0, 0);
 	if (!ret)
-		ret = CRCTL_SYS(prctl, PR_SET_DUMPABLE, m->dumpable == 1 && !r->unreadable);
+		ret = CRCTL_SYS(prctl, PR_SET_DUMPABLE,
+				m->dumpable == 1 && !r->unreadable);
 	if (ret)
 		return crctl_restore_fail(r, ret, "memory", 0, "cannot set an attribute");
 	crctl_set_dump_filter(current->mm, m->coredump_filter);

@@ -190,6 +190,7 @@ static int wait_at_gate(struct crctl_restore *r)
 		 * interrupting the read; SIGKILL sets the flag again.
 		 */
 		clear_thread_flag(TIF_SIGPENDING);
+		/* whoever kills queues the signal, then sets the flag: one of the two is seen */
 		smp_mb__after_atomic();
 		if (fatal_signal_pending(current) ||
 		    current->signal->flags & SIGNAL_GROUP_EXIT)
