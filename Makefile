@@ -37,6 +37,7 @@ FUZZ_EXECUTIONS ?= $(if $(filter debug,$(KERNEL)),10000,100000)
 FUZZ_IMAGES ?= 20000
 FUZZ_PARSER ?= 10000000
 FUZZ_VM ?= $(VM) --timeout 14400 --memory 3072
+STATIC ?= scripts/lint
 DEMO ?= test/demo.sh
 DEMO_VM ?= $(VM)
 BENCH ?= node dist/tsc/bench/run.js times
@@ -49,7 +50,7 @@ ifneq ($(wildcard $(node_prefix)/include/node/node_api.h),)
 export npm_config_nodedir ?= $(node_prefix)
 endif
 
-.PHONY: help setup build programs kmod kmod-test kmod-all check-endbr install uninstall demo test test-unit test-faults test-install bench clean distclean
+.PHONY: help setup build programs kmod kmod-test kmod-all check-endbr install uninstall demo lint test test-unit test-faults test-install bench clean distclean
 .PHONY: matrix debug-kernel fuzz fuzz-parser fuzz-exec fuzz-images endurance
 
 help: ## this list
@@ -101,14 +102,17 @@ uninstall: ## undo install
 demo: setup build kmod-test ## a tree is checkpointed, killed and restored before your eyes, in the test machine
 	@CRCTL_KO=$$(vagrant/module $(KERNEL)) $(DEMO_VM) $$([[ ! -t 0 || ! -t 1 ]] || echo --interactive) -- $(DEMO)
 
+lint: setup node_modules/.package-lock.json ## static checks: checkpatch, sparse, coccinelle, eslint, prettier and so on
+	@vagrant/suites lint='$(STATIC)'
+
 test-unit: build ## the tests that need no kernel module, on this machine
 	@vagrant/suites unit='$(UNIT)'
 
 # $(call in_vm,KERNEL,VM OPTIONS,COMMAND): a shell command
 in_vm = CRCTL_KO=$$(vagrant/module $(1)) && export CRCTL_KO && vagrant/vm --kernel $(1) $(2) -- $(subst ','\'',$(3))
 
-test: setup build programs kmod-test ## all tests: unit tests here, the rest in the test machine
-	@vagrant/suites unit='$(UNIT)' fuzz='$(MAKE) --no-print-directory -s -C test/fuzz check' \
+test: setup build programs kmod-test ## all tests: static checks and unit tests here, the rest in the test machine
+	@vagrant/suites lint='$(STATIC)' unit='$(UNIT)' fuzz='$(MAKE) --no-print-directory -s -C test/fuzz check' \
 		integration='CRCTL_KO=$$(vagrant/module $(KERNEL)) $(INTEGRATION_VM) -- $(subst ','\'',$(INTEGRATION))' \
 		$(if $(filter $(DEFAULT_KERNEL),$(KERNEL)),$(foreach kernel,$(CORE_KERNELS),'core-$(kernel)=$(call in_vm,$(kernel),--timeout 1200 --memory 3072,$(CORE))'))
 

@@ -31,6 +31,7 @@ await() { # CONDITION...: until the command succeeds; two minutes at most
 descendants() { # PID: it and all below it
 	local child
 	echo "$1"
+	# shellcheck disable=SC2013 # words, not lines
 	for child in $(cat "/proc/$1/task"/*/children 2>/dev/null); do
 		descendants "$child"
 	done
