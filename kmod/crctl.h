@@ -26,6 +26,7 @@
 
 #include "crctl_image.h"
 #include "fault.h"
+#include "compat/sparse.h"
 #include "symbols.h"
 
 /* ---- image/notes.c: a growing buffer of ELF notes ---- */

@@ -48,7 +48,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function armFaults(): Promise<void> {
-  const text = process.env["CRCTL_FAULT"];
+  const text = process.env.CRCTL_FAULT;
   if (text !== undefined) armFault(text, (await import("./restore/plan.js")).OPERATIONS);
 }
 

@@ -6,7 +6,7 @@
 #define CRCTL_COMPAT_FS_H
 
 #include <linux/fs.h>
-#if __has_include("linux/hex.h")
+#ifdef CRCTL_HAVE_HEX_H
 #include <linux/hex.h>	/* hex_to_bin() was in kernel.h until 6.4 */
 #endif
 #include <linux/version.h>

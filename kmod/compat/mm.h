@@ -5,7 +5,7 @@
 
 #include <linux/mm.h>
 #include <linux/sched/coredump.h>
-#if __has_include("linux/sched/exec_state.h")
+#ifdef CRCTL_HAVE_EXEC_STATE_H
 #include <linux/sched/exec_state.h>
 #endif
 #include <linux/version.h>
@@ -68,7 +68,7 @@ static inline void crctl_allow_huge_faults(struct mm_struct *mm, bool allow)
  * May a debugger of the same user look? Since 7.x the mark belongs to the tasks
  * and not to the memory that they share (struct task_exec_state).
  */
-#if __has_include("linux/sched/exec_state.h")
+#ifdef CRCTL_HAVE_EXEC_STATE_H
 static inline bool crctl_is_dumpable(struct task_struct *t)
 {
 	bool ret;

@@ -20,7 +20,7 @@ enum crctl_swap_kind {
 };
 
 /* What was called a swap entry has names of its own since 6.19. */
-#if __has_include("linux/leafops.h")
+#ifdef CRCTL_HAVE_LEAFOPS_H
 #include <linux/leafops.h>
 
 #define crctl_entry_t softleaf_t

@@ -8,7 +8,7 @@
 #include <uapi/linux/rseq.h>
 
 /* A structure of its own since 6.19, which has a header of its own. */
-#if __has_include("linux/rseq_types.h")
+#ifdef CRCTL_HAVE_RSEQ_TYPES_H
 #define CRCTL_RSEQ_PTR(t) ((t)->rseq.usrptr)
 #define CRCTL_RSEQ_LEN(t) ((t)->rseq.len)
 #define CRCTL_RSEQ_SIG(t) ((t)->rseq.sig)
@@ -47,7 +47,7 @@ static inline bool crctl_rseq_slice(struct task_struct *t)
 }
 
 /* Since 7.x what belongs to futexes is in a structure of its own. */
-#if __has_include("linux/futex_types.h")
+#ifdef CRCTL_HAVE_FUTEX_TYPES_H
 #define CRCTL_ROBUST_LIST(t) ((t)->futex.robust_list)
 #else
 #define CRCTL_ROBUST_LIST(t) ((t)->robust_list)

@@ -6,7 +6,7 @@
 #define CRCTL_COMPAT_VDSO_H
 
 #include <asm/vdso.h>
-#if __has_include("linux/vdso_datastore.h")
+#ifdef CRCTL_HAVE_VDSO_DATASTORE_H
 #include <asm/vdso/vsyscall.h>
 #endif
 
@@ -16,7 +16,7 @@
  */
 static inline unsigned long crctl_vdso_data_size(const struct vdso_image *image)
 {
-#if __has_include("linux/vdso_datastore.h")
+#ifdef CRCTL_HAVE_VDSO_DATASTORE_H
 	return __VDSO_PAGES * PAGE_SIZE;
 #else
 	return -image->sym_vvar_start;

@@ -11,7 +11,7 @@ import path from "node:path";
 import { Herd } from "../integration/lib/program.js";
 import { pidsOfTree } from "../integration/lib/procfs.js";
 
-const GENERATIONS = Number(process.env["CRCTL_GENERATIONS"] ?? 100);
+const GENERATIONS = Number(process.env.CRCTL_GENERATIONS ?? 100);
 /** From here on everything has been used once: caches are filled, buffers are made. */
 const SETTLED = Math.min(10, Math.floor(GENERATIONS / 2));
 

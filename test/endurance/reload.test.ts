@@ -16,7 +16,7 @@ import { CRCTL, PROGRAMS, REPO, newDirectory } from "../integration/lib/paths.js
 import { Herd } from "../integration/lib/program.js";
 import { until } from "../integration/lib/wait.js";
 
-const CYCLES = Number(process.env["CRCTL_CYCLES"] ?? 1000);
+const CYCLES = Number(process.env.CRCTL_CYCLES ?? 1000);
 const ARMED = "/sys/module/crctl/parameters/armed";
 /** What does not stay for ever: as long as the longest of the others holds on to something. */
 const TRIES_MS = 60_000;
@@ -84,7 +84,7 @@ describe("unloading under load", () => {
       expect(entries(), "armed").to.equal(true);
     }
     writeFileSync(stop, "");
-    await Promise.all(crowd.map((child) => (child.exitCode === null ? once(child, "exit") : undefined)));
+    for (const child of crowd) if (child.exitCode === null) await once(child, "exit");
     console.log(`      ${CYCLES} cycles, EBUSY ${busy} times on the way`);
 
     // the tree that was dumped all the time is well, and the module works

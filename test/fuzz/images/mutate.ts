@@ -138,15 +138,14 @@ function mutateValue(random: Random, value: unknown): unknown {
     return value.map((item: unknown, i) => (i === at ? mutateValue(random, item) : item));
   }
   if (typeof value === "object" && value !== null && !(value instanceof Uint8Array)) {
-    const fields = { ...(value as Fields) };
+    const fields = value as Fields;
     const names = Object.keys(fields);
     if (names.length === 0) return other(random, value);
     const name = random.pick(names);
     const how = random.below(12);
-    if (how === 0) delete fields[name];
-    else if (how === 1) fields[random.pick(["extra", "length", "__proto__"])] = fields[name];
-    else fields[name] = mutateValue(random, fields[name]);
-    return fields;
+    if (how === 0) return Object.fromEntries(Object.entries(fields).filter(([one]) => one !== name));
+    if (how === 1) return { ...fields, [random.pick(["extra", "length", "__proto__"])]: fields[name] };
+    return { ...fields, [name]: mutateValue(random, fields[name]) };
   }
   return other(random, value);
 }
@@ -156,8 +155,9 @@ function mutateBytes(random: Random, data: Uint8Array): Uint8Array {
   const view = new DataView(copy.buffer);
   for (let times = 1 + random.below(4); times > 0 && copy.length > 8; times--) {
     const at = random.below(copy.length - 8);
-    if (random.below(2) === 0) copy[at] = (copy[at] ?? 0) ^ (1 << random.below(8));
-    else if (random.below(2) === 0) view.setUint32(at & ~3, random.pick([0, 1, 0xff, 0xffff, 0x7fffffff, 0xffffffff, 0x1000]), true);
+    const how = random.below(4);
+    if (how < 2) copy[at] = (copy[at] ?? 0) ^ (1 << random.below(8));
+    else if (how === 2) view.setUint32(at & ~3, random.pick([0, 1, 0xff, 0xffff, 0x7fffffff, 0xffffffff, 0x1000]), true);
     else view.setBigUint64(at & ~7, random.pick([0n, 1n, 4096n, 2n ** 47n, 2n ** 63n, 2n ** 64n - 1n]), true);
   }
   return random.below(10) === 0 ? copy.subarray(0, random.below(copy.length)) : copy;

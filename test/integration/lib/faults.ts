@@ -75,7 +75,9 @@ export async function naming(what: string, act: () => Promise<void>): Promise<vo
 }
 
 function tracers(pid: number): string[] {
-  return readdirSync(`/proc/${pid}/task`).map((tid) => /^TracerPid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/task/${tid}/status`, "utf8"))?.[1] ?? "");
+  return readdirSync(`/proc/${pid}/task`).map(
+    (tid) => /^TracerPid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/task/${tid}/status`, "utf8"))?.[1] ?? "",
+  );
 }
 
 /** Nobody holds a thread of it. */
@@ -99,7 +101,9 @@ export interface Surroundings {
 
 function surroundings(...directories: readonly string[]): Surroundings {
   return {
-    files: Object.fromEntries([...TEMPORARY, ...directories].filter((name) => existsSync(name)).map((name) => [name, readdirSync(name).sort()])),
+    files: Object.fromEntries(
+      [...TEMPORARY, ...directories].filter((name) => existsSync(name)).map((name) => [name, readdirSync(name).sort()]),
+    ),
     moduleUsers: readFileSync("/sys/module/crctl/refcnt", "utf8").trim(),
   };
 }

@@ -5,7 +5,7 @@ mkfifo orders
 (
 	while read -r order <orders; do
 		eval "$order"
-		echo "$order" >>done
+		echo "$order" >>"done"
 	done
 ) &
 echo "$BASHPID" "$!" >pids.new
