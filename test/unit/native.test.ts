@@ -80,7 +80,8 @@ describe("addon", () => {
     this.timeout(20000);
 
     it("stops all tasks and threads, and lets them go", async () => {
-      const root = await tree("sleep 60 & (sleep 60 & wait) & sleep 0.1; echo up; wait");
+      const root = await tree("sleep 60 & (sleep 60 & wait) & echo up; wait");
+      await until(() => native().listTree(root).length === 4);
       const frozen = native().freezeTree(root, 5000);
       expect(frozen.tasks.map((task) => task.pid)).to.have.lengthOf(4);
       expect(frozen.tasks[0]).to.include({ pid: root, zombie: false, stopped: false });
