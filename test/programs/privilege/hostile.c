@@ -436,12 +436,11 @@ static void report(int status, int error)
 
 int main(int argc, char **argv)
 {
-	static char *const none[] = { NULL };
-	int *error = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	static char *const args[] = { "image", NULL }, *const none[] = { NULL };
 	const size_t nr = sizeof(changes) / sizeof(changes[0]);
 	char path[4096], pages[4096];
 	struct image im = { 0 };
-	int status, ends[2];
+	int *error, status, ends[2];
 	size_t i;
 	pid_t pid;
 
@@ -459,6 +458,10 @@ int main(int argc, char **argv)
 	seed.threads = changes[i].threads;
 	seed.big = changes[i].big;
 	read_dump(&im);
+	/* only now: a raw dump cannot have shared memory */
+	error = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (error == MAP_FAILED)
+		err(2, "mmap");
 	if (changes[i].form == MANIFEST) {
 		to_manifest(&im, pages);
 		place(open(pages, O_RDONLY), FD_PAGES);
@@ -474,7 +477,7 @@ int main(int argc, char **argv)
 	if (!pid) {
 		if (changes[i].prepare)
 			changes[i].prepare();
-		execve(path, none, none);
+		execve(path, args, none);
 		*error = errno;
 		_exit(7);
 	}
