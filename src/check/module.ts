@@ -26,12 +26,15 @@ const YES = /^[1Y]/;
 
 export function moduleState(): ModuleState {
   const parameter = read("/sys/module/crctl/parameters/armed");
+  const entries = existsSync("/proc/self/dump") && existsSync("/proc/self/mfd");
+  const loaded = existsSync("/sys/module/crctl");
   return {
-    entries: existsSync("/proc/self/dump") && existsSync("/proc/self/mfd"),
-    loaded: existsSync("/sys/module/crctl"),
+    entries,
+    loaded,
     armed: parameter === undefined || YES.test(parameter),
     ftrace: read("/proc/sys/kernel/ftrace_enabled") !== "0",
-    kprobes: read("/sys/kernel/debug/kprobes/enabled") !== "0",
+    // under lockdown the kernel's log tells of every look into debugfs
+    kprobes: entries || !loaded || read("/sys/kernel/debug/kprobes/enabled") !== "0",
     lockdown: lockdownOf(read("/sys/kernel/security/lockdown") ?? ""),
     signedOnly: YES.test(read("/sys/module/module/parameters/sig_enforce") ?? ""),
   };
