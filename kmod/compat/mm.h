@@ -65,11 +65,12 @@ static inline void crctl_allow_huge_faults(struct mm_struct *mm, bool allow)
 }
 
 /*
- * May a debugger of the same user look? Since 7.x the mark belongs to the tasks
- * and not to the memory that they share (struct task_exec_state).
+ * May a debugger of the same user look? @t may be exiting, and then its own
+ * pointer to @mm is gone already. Since 7.x the mark belongs to the tasks and not
+ * to the memory that they share (struct task_exec_state), and goes with the task.
  */
 #ifdef CRCTL_HAVE_EXEC_STATE_H
-static inline bool crctl_is_dumpable(struct task_struct *t)
+static inline bool crctl_is_dumpable(struct task_struct *t, struct mm_struct *mm)
 {
 	bool ret;
 
@@ -79,9 +80,9 @@ static inline bool crctl_is_dumpable(struct task_struct *t)
 	return ret;
 }
 #else
-static inline bool crctl_is_dumpable(struct task_struct *t)
+static inline bool crctl_is_dumpable(struct task_struct *t, struct mm_struct *mm)
 {
-	return get_dumpable(t->mm) == SUID_DUMP_USER;
+	return get_dumpable(mm) == SUID_DUMP_USER;
 }
 #endif
 

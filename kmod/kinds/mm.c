@@ -116,7 +116,7 @@ static int fill_mm(struct crctl_group *g, struct crctl_mm *r)
 	r->mmap_base = mm->mmap_base;
 	r->lock_future = mm->def_flags & VM_LOCKED ?
 			 (mm->def_flags & VM_LOCKONFAULT ? 2 : 1) : 0;
-	r->dumpable = crctl_is_dumpable(g->threads[0]);
+	r->dumpable = crctl_is_dumpable(g->threads[0], mm);
 	r->thp_disable = crctl_mm_flag(mm, CRCTL_MMF_DISABLE_THP);
 	r->coredump_filter = crctl_dump_filter(mm);
 	r->membarrier = membarrier_of(mm);
