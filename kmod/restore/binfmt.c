@@ -12,6 +12,7 @@
 #include <linux/binfmts.h>
 #include <linux/elf.h>
 #include <linux/file.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/task_stack.h>
 #include <linux/workqueue.h>
 #include <asm/elf.h>
@@ -67,8 +68,12 @@ static int load_image(struct linux_binprm *bprm)
 		ret = enter(bprm, r);
 	else
 		crctl_restore_fail(r, ret, "exec", 0, "cannot begin a new program");
-	if (ret)
+	if (ret) {
+		/* As later failures do, and not by a SIGSEGV with a core dump of half a process. */
+		if (bprm->point_of_no_return)
+			send_sig(SIGKILL, current, 1);
 		crctl_restore_put(r);
+	}
 	return ret;
 }
 
