@@ -153,6 +153,7 @@ enum crctl_vma_kind {
 #define CRCTL_VMF_MAYWRITE	(1ull << 13)	/* shared file: opened for writing */
 #define CRCTL_VMF_MAYEXEC	(1ull << 14)	/* informative */
 #define CRCTL_VMF_SYNC		(1ull << 15)	/* MAP_SYNC: refused today */
+#define CRCTL_VMF_DROPPABLE	(1ull << 16)	/* MAP_DROPPABLE: no pages are saved */
 
 /* crctl_vma.file_flags and crctl_mm.exe_flags */
 #define CRCTL_FILE_DELETED	(1u << 0)	/* the link is gone (name ends in no suffix) */

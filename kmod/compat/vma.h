@@ -6,6 +6,7 @@
 #define CRCTL_COMPAT_VMA_H
 
 #include <linux/mm.h>
+#include <linux/mman.h>
 #include <linux/version.h>
 
 #include "compat/mm_flags.h"
@@ -43,6 +44,19 @@
 #define CRCTL_VM_MAYBE_GUARD VM_MAYBE_GUARD
 #else
 #define CRCTL_VM_MAYBE_GUARD VM_NONE
+#endif
+
+/*
+ * Memory that the kernel may empty at any time, which mmap() is asked for by a type
+ * of its own (9651fcedf7b9, "mm: add MAP_DROPPABLE for designating always lazily
+ * freeable mappings", 6.11). Without it, memory that is never emptied does as well.
+ */
+#ifdef MAP_DROPPABLE
+#define CRCTL_VM_DROPPABLE VM_DROPPABLE
+#define CRCTL_MAP_DROPPABLE MAP_DROPPABLE
+#else
+#define CRCTL_VM_DROPPABLE VM_NONE
+#define CRCTL_MAP_DROPPABLE MAP_PRIVATE
 #endif
 
 /* Kernels from 6.16 on may have the vdso and its data sealed (MSEAL_SYSTEM_MAPPINGS). */

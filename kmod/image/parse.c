@@ -6,7 +6,7 @@
 #include "parse.h"
 
 #define PAGE_BYTES	4096ull
-#define VMF_KNOWN	((1ull << 16) - 1)
+#define VMF_KNOWN	((1ull << 17) - 1)
 #define FILE_KNOWN	0xfu
 #define PROT_KNOWN	7u
 
@@ -284,7 +284,8 @@ static int check_vmas(struct crctl_parsed *p, const struct crctl_limits *lim,
 				return bad(why, "a mapping's file offset is out of range");
 			if (manifest ? v.fd < 0 : v.fd != -1)
 				return bad(why, "a file mapping has the wrong descriptor");
-			if (v.flags & (CRCTL_VMF_GROWSDOWN | CRCTL_VMF_WIPEONFORK))
+			if (v.flags & (CRCTL_VMF_GROWSDOWN | CRCTL_VMF_WIPEONFORK |
+				       CRCTL_VMF_DROPPABLE))
 				return bad(why, "a file mapping has flags of anonymous memory");
 			break;
 		case CRCTL_VMA_VDSO:

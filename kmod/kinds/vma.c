@@ -35,6 +35,7 @@ static const struct {
 	{ VM_ACCOUNT, CRCTL_VMF_ACCOUNT },
 	{ VM_MAYWRITE, CRCTL_VMF_MAYWRITE },
 	{ VM_MAYEXEC, CRCTL_VMF_MAYEXEC },
+	{ CRCTL_VM_DROPPABLE, CRCTL_VMF_DROPPABLE },
 };
 
 /* Flags that are said otherwise: by prot, by kind; or that mean nothing later. */

@@ -26,6 +26,7 @@
 struct finder {
 	struct crctl_pages *p;
 	bool anon;			/* pages that are not there read as zeroes */
+	bool drop;			/* pages are looked at, but none is saved */
 	bool pristine;			/* no page may differ from what the kernel mapped */
 	unsigned long prot;		/* PF_* of the area */
 	bool fresh;			/* nothing of this area is in the table yet */
@@ -110,7 +111,8 @@ static bool is_zero(struct page *page)
 
 static void found(struct finder *f, unsigned long addr)
 {
-	__set_bit((addr - f->base) >> PAGE_SHIFT, f->found);
+	if (!f->drop)
+		__set_bit((addr - f->base) >> PAGE_SHIFT, f->found);
 }
 
 static int bad(struct finder *f, unsigned long addr, const char *why)
@@ -283,6 +285,11 @@ static int find_in_vma(struct finder *f, struct vm_area_struct *vma, struct crct
 	f->prot = (vma->vm_flags & VM_READ ? PF_R : 0) |
 		  (vma->vm_flags & VM_WRITE ? PF_W : 0) |
 		  (vma->vm_flags & VM_EXEC ? PF_X : 0);
+	/*
+	 * It may be empty at any time, and better is: the vdso keeps the state of
+	 * its random numbers there, which no two restored processes shall share.
+	 */
+	f->drop = vma->vm_flags & CRCTL_VM_DROPPABLE;
 	f->fresh = true;
 	f->bad = NULL;
 	err = crctl_call(walk_page_range)(vma->vm_mm, vma->vm_start, vma->vm_end, &find_ops, f);

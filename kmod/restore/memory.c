@@ -12,6 +12,7 @@
 #include <asm/vdso.h>
 
 #include "compat/mm.h"
+#include "compat/vma.h"
 #include "restore/memory.h"
 
 static int map_vdso(struct crctl_restore *r)
@@ -34,7 +35,10 @@ static unsigned long map_flags(const struct crctl_vma *v)
 {
 	unsigned long flags = MAP_FIXED;
 
-	flags |= v->kind == CRCTL_VMA_FILE_SHARED ? MAP_SHARED : MAP_PRIVATE;
+	if (v->kind == CRCTL_VMA_FILE_SHARED)
+		flags |= MAP_SHARED;
+	else
+		flags |= v->flags & CRCTL_VMF_DROPPABLE ? CRCTL_MAP_DROPPABLE : MAP_PRIVATE;
 	if (v->kind == CRCTL_VMA_ANON)
 		flags |= MAP_ANONYMOUS;
 	if (v->flags & CRCTL_VMF_GROWSDOWN)

@@ -54,6 +54,7 @@ export const VMF = {
   MAYWRITE: 1n << 13n,
   MAYEXEC: 1n << 14n,
   SYNC: 1n << 15n,
+  DROPPABLE: 1n << 16n,
 } as const;
 
 /** CRCTL_FILE_* */

@@ -14,6 +14,7 @@ describeRows("memory", [
   { program: "memfd" },
   { program: "dev_zero" },
   { program: "cow_fork" },
+  { program: "droppable", args: ["emptied"] },
   { program: "advice" },
   { program: "mlockall" },
   { program: "mlockall", args: ["onfault"] },
