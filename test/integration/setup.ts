@@ -11,8 +11,11 @@ let log: KernelLog;
 function noComplaints(cause?: unknown): void {
   const complaints = log.complaints();
   if (complaints.length === 0) return;
-  const also = cause instanceof Error ? `${cause.message}\n` : "";
-  throw new Error(`${also}the kernel complained during this test:\n${complaints.join("\n")}`, { cause });
+  const message = `the kernel complained during this test:\n${complaints.join("\n")}`;
+  if (!(cause instanceof Error)) throw new Error(message, { cause });
+  // the error itself, which may be one that shows what differs
+  cause.message += `\n${message}`;
+  throw cause;
 }
 
 export const mochaHooks = {

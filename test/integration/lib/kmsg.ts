@@ -14,6 +14,8 @@ const HARMLESS: readonly RegExp[] = [
   /segfault at .* error/,
   // an emulated machine on a busy host
   /hrtimer: interrupt took/,
+  // once per boot, from the test of a process that asks for more than RLIMIT_DATA
+  /VmData \d+ exceed data ulimit/,
   // once per boot, from the test that reserves huge pages
   /hugepages are/,
 ];

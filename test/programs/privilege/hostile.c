@@ -105,6 +105,18 @@ static struct crctl_vma *vma_of(const struct image *im, uint32_t kind)
 	errx(2, "no mapping of kind %u", kind);
 }
 
+/* Small enough for what anybody may lock: 64 KiB on older kernels. */
+static struct crctl_vma *smallest_anon(const struct image *im)
+{
+	struct crctl_vma *v = record(im, CRCTL_NT_VMA), *found = vma_of(im, CRCTL_VMA_ANON);
+	uint32_t i;
+
+	for (i = 0; i < head(im, CRCTL_NT_VMA)->count; i++)
+		if (v[i].kind == CRCTL_VMA_ANON && v[i].end - v[i].start < found->end - found->start)
+			found = &v[i];
+	return found;
+}
+
 static struct crctl_vma *last_vma(const struct image *im)
 {
 	return (struct crctl_vma *)record(im, CRCTL_NT_VMA) + head(im, CRCTL_NT_VMA)->count - 1;
@@ -344,7 +356,7 @@ CHANGE(securebits, CREDS(im)->securebits = 1)
 CHANGE(groups, CREDS(im)->nr_groups = 1)
 CHANGE(flusher, THREAD(im)->settings |= CRCTL_SETTING_IO_FLUSHER)
 CHANGE(seccomp_lost, THREAD(im)->seccomp_mode = 2)
-CHANGE(locked, vma_of(im, CRCTL_VMA_ANON)->flags |= CRCTL_VMF_LOCKED)
+CHANGE(locked, smallest_anon(im)->flags |= CRCTL_VMF_LOCKED)
 CHANGE(locked_later, MM(im)->lock_future = 1)
 CHANGE(exit_signal, PROCESS(im)->exit_signal = SIGUSR1)
 CHANGE(exit_signal_99, PROCESS(im)->exit_signal = 99)
