@@ -22,21 +22,23 @@ VM ?= vagrant/vm --kernel $(KERNEL)
 # What the goals run. Each may be replaced on the command line, to run a part: INTEGRATION='node_modules/.bin/mocha -g pipe ...'
 UNIT ?= npm run --silent test:unit
 INTEGRATION ?= node_modules/.bin/mocha --config test/integration/.mocharc.json
-INTEGRATION_VM ?= $(VM) --timeout $(PATIENCE) --memory 3072
+INTEGRATION_VM ?= $(VM) --timeout $(PATIENCE) --memory $(MEMORY)
 # What is run where there is no time for all of it: each way of saving and bringing back once.
 CORE ?= $(INTEGRATION) -g '$(CORE_TESTS)'
 CORE_TESTS ?= registers|threads|/proc/<pid>/dump|an image as a program
 CORE_KERNELS ?= 5.10 6.12
 # Seconds for the whole suite: the sanitizer kernel checks each access to memory, under emulation.
 PATIENCE ?= $(if $(filter debug,$(KERNEL)),14400,4500)
+# MB; the sanitizer kernel needs much for itself.
+MEMORY ?= $(if $(filter debug,$(KERNEL)),6144,3072)
 ENDURANCE ?= node_modules/.bin/mocha --config test/endurance/.mocharc.json
-ENDURANCE_VM ?= $(VM) --timeout 14400 --memory 3072
+ENDURANCE_VM ?= $(VM) --timeout 14400 --memory $(MEMORY)
 CYCLES ?= 1000
 GENERATIONS ?= 100
 FUZZ_EXECUTIONS ?= $(if $(filter debug,$(KERNEL)),10000,100000)
 FUZZ_IMAGES ?= 20000
 FUZZ_PARSER ?= 10000000
-FUZZ_VM ?= $(VM) --timeout 14400 --memory 3072
+FUZZ_VM ?= $(VM) --timeout 14400 --memory $(MEMORY)
 STATIC ?= scripts/lint
 DEMO ?= test/demo.sh
 DEMO_VM ?= $(VM)
