@@ -27,6 +27,9 @@ INTEGRATION_VM ?= $(VM) --timeout $(PATIENCE) --memory $(MEMORY)
 CORE ?= $(INTEGRATION) -g '$(CORE_TESTS)'
 CORE_TESTS ?= registers|threads|/proc/<pid>/dump|an image as a program
 CORE_KERNELS ?= 5.10 6.12
+# The long runs in a short form, to see that they work: fuzzing by execve() and of directories, endurance.
+SHORT ?= set -e; test/fuzz/bin/exec_fuzz -n 1500; node dist/tsc/test/fuzz/images/run.js --count 200; \
+	CRCTL_CYCLES=20 CRCTL_GENERATIONS=4 $(ENDURANCE)
 # Seconds for the whole suite: the sanitizer kernel checks each access to memory, under emulation.
 PATIENCE ?= $(if $(filter debug,$(KERNEL)),14400,4500)
 # MB; the sanitizer kernel needs much for itself.
@@ -113,10 +116,20 @@ test-unit: build ## the tests that need no kernel module, on this machine
 # $(call in_vm,KERNEL,VM OPTIONS,COMMAND): a shell command
 in_vm = CRCTL_KO=$$(vagrant/module $(1)) && export CRCTL_KO && vagrant/vm --kernel $(1) $(2) -- $(subst ','\'',$(3))
 
+# The same with a module that fails where it is told to.
+faults_in_vm = CRCTL_KO=$$(vagrant/module --faults $(KERNEL)) && export CRCTL_KO && $(INTEGRATION_VM) -- $(subst ','\'',$(1))
+
+# What is seen of other kernels: the module builds for each of them, and does its main work on some.
+OTHER_KERNELS = builds='$(MAKE) --no-print-directory -s kmod-all check-endbr' \
+	$(foreach kernel,$(CORE_KERNELS),'core-$(kernel)=$(call in_vm,$(kernel),--timeout 1200 --memory $(MEMORY),$(CORE))')
+
 test: setup build programs kmod-test ## all tests: static checks and unit tests here, the rest in the test machine
+	@$(MAKE) --no-print-directory -s -C test/fuzz
 	@vagrant/suites lint='$(STATIC)' unit='$(UNIT)' fuzz='$(MAKE) --no-print-directory -s -C test/fuzz check' \
 		integration='CRCTL_KO=$$(vagrant/module $(KERNEL)) $(INTEGRATION_VM) -- $(subst ','\'',$(INTEGRATION))' \
-		$(if $(filter $(DEFAULT_KERNEL),$(KERNEL)),$(foreach kernel,$(CORE_KERNELS),'core-$(kernel)=$(call in_vm,$(kernel),--timeout 1200 --memory 3072,$(CORE))'))
+		faults='$(call faults_in_vm,$(INTEGRATION) -g "^faults: in the module")' \
+		short='$(call in_vm,$(KERNEL),--timeout $(PATIENCE) --memory $(MEMORY),bash -c "$(SHORT)")' \
+		$(if $(filter $(DEFAULT_KERNEL),$(KERNEL)),$(OTHER_KERNELS))
 
 matrix: build programs kmod-all ## the integration tests on every kernel line, with a table at the end
 	@vagrant/setup
@@ -148,7 +161,7 @@ endurance: setup build programs kmod-test ## a thousand times unloaded under loa
 	@CRCTL_KO=$$(vagrant/module $(KERNEL)) vagrant/suites endurance='$(ENDURANCE_VM) -- env CRCTL_CYCLES=$(CYCLES) CRCTL_GENERATIONS=$(GENERATIONS) $(ENDURANCE)'
 
 test-faults: setup build programs ## only what fails on demand (docs/faults.md), with a module that does so too
-	@CRCTL_KO=$$(vagrant/module --faults $(KERNEL)) vagrant/suites faults='$(INTEGRATION_VM) -- $(INTEGRATION) -g "^faults"'
+	@vagrant/suites faults='$(call faults_in_vm,$(INTEGRATION) -g "^faults")'
 
 test-install: setup build ## the module as README has it installed on a lab host, through DKMS; compiles in the test machine
 	@$(VM) --timeout 3000 --no-module -- test/install.sh "$$(vagrant/kernel kdir $(KERNEL))"

@@ -64,6 +64,16 @@ static void limit(int which, rlim_t value)
 	setrlimit(which, &(struct rlimit){ value, value });
 }
 
+/* What a damaged program prints is of no interest. */
+static void silence(void)
+{
+	int fd = open("/dev/null", O_WRONLY);
+
+	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
+		_exit(124);
+	close(fd);
+}
+
 /* The child: @result is read by its parent if execve() fails. */
 static void run(const struct seed *seed, const char *path, bool privileged, atomic_int *result)
 {
@@ -73,6 +83,7 @@ static void run(const struct seed *seed, const char *path, bool privileged, atom
 	limit(RLIMIT_AS, 1ul << 30);
 	limit(RLIMIT_FSIZE, 1ul << 20);
 	limit(RLIMIT_CORE, 0);
+	silence();
 	if (seed->dump_fd >= 0)
 		manifest_descriptors(seed);
 	if (!privileged && (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY)))

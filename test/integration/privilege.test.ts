@@ -144,7 +144,9 @@ describe("new process ids", () => {
     await program.dump(image, ["-R"]);
     const restore = crctl(["restore", "--new-pids", "-D", image]);
     const copy = await until("the copy", () => {
-      const found = readdirSync("/proc").find((pid) => Number(pid) > 0 && Number(pid) !== program.pid && comm(pid) === "heap" && hasPassedGate(pid));
+      const found = readdirSync("/proc").find(
+        (pid) => Number(pid) > 0 && Number(pid) !== program.pid && comm(pid) === "heap" && hasPassedGate(pid),
+      );
       return found === undefined ? undefined : Number(found);
     });
     process.kill(copy, "SIGKILL");
