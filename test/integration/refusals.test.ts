@@ -1,6 +1,7 @@
 /** What cannot be saved yet ends the dump with its name, before anything is frozen for long; the tree goes on. */
 
 import { expect } from "chai";
+import { release } from "node:os";
 import path from "node:path";
 import { mustFail, type ReportedError } from "./lib/crctl.js";
 import { keep, killAll, releaseAll } from "./lib/leftovers.js";
@@ -10,7 +11,7 @@ import { pidsOfTree } from "./lib/procfs.js";
 import { Herd, Program } from "./lib/program.js";
 
 /** The argument of refused, and what a person must be able to read about it. */
-const TOGETHER: readonly (readonly [string, RegExp])[] = [
+const EVERYWHERE: readonly (readonly [string, RegExp])[] = [
   ["unix-socket", /socket/i],
   ["tcp-socket", /socket/i],
   ["netlink-socket", /socket/i],
@@ -56,6 +57,23 @@ const TOGETHER: readonly (readonly [string, RegExp])[] = [
   ["cgroup-ns", /namespace/],
   ["pid-ns-for-children", /namespace/],
   ["time-ns-for-children", /namespace/],
+];
+
+/** What newer kernels added, and the first Debian kernel (in hundreds: 6.12 is 612) of those that are tested that has it. */
+const SINCE: readonly (readonly [number, string, RegExp])[] = [
+  [612, "mdwe", /MDWE/],
+  [612, "memory-merge", /MEMORY_MERGE/],
+  [612, "mseal", /flags/],
+  [703, "guard", /guard/],
+  [703, "thp-advised", /EXCEPT_ADVISED/],
+  [703, "timer-ids", /TIMER_CREATE_RESTORE_IDS/],
+  [703, "autoreap", /AUTOREAP/],
+];
+
+const [major = 0, minor = 0] = release().split(".").map(Number);
+const TOGETHER = [
+  ...EVERYWHERE,
+  ...SINCE.filter(([since]) => since <= 100 * major + minor).map(([, kind, words]) => [kind, words] as const),
 ];
 
 /** These keep a tree from being frozen or looked at as a whole, so each is tried by itself. */

@@ -161,7 +161,7 @@ static const struct refused_kind descriptors_and_memory[] = {
 
 int main(int argc, char **argv)
 {
-	const struct refused_kind *const tables[] = { descriptors_and_memory, refused_tasks };
+	const struct refused_kind *const tables[] = { descriptors_and_memory, refused_tasks, refused_newer };
 	int own = test_init(argc, argv);
 
 	CHECK(own < argc, "which kind?");

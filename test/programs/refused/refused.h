@@ -10,5 +10,7 @@ struct refused_kind {
 
 /* In tasks.c; ends with an entry without a name. */
 extern const struct refused_kind refused_tasks[];
+/* In newer.c, likewise. */
+extern const struct refused_kind refused_newer[];
 
 #endif
