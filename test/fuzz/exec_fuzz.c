@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #include "crctl_image.h"
+#include "fields.h"
 #include "mutate.h"
 #include "seeds.h"
 
@@ -40,11 +41,14 @@
 #define MAX_SIZE (5u << 20)
 #define NOBODY 65534
 #define MAX_WORKERS 64
+/* kB: what comes and goes by itself. Lost memory adds up: a word in each of 100,000 runs is more. */
+#define TOLERANCE 4096
 
 /* What happened, counted by all workers. */
 struct counts {
 	atomic_ulong done, exited, stopped, killed;
 	atomic_ulong by_errno[256], by_signal[128];
+	atomic_ulong by_kind[NR_FIELD_KINDS];	/* changed fields, by meaning */
 	atomic_ulong original;		/* unchanged seeds that went on as they should */
 	atomic_bool stuck;
 	atomic_ulong next[MAX_WORKERS];	/* the run that a worker is at */
@@ -174,23 +178,27 @@ static void write_image(const char *path, const uint8_t *data, size_t size)
 
 /* ---- workers ---- */
 
-static void worker(unsigned int w, unsigned int nr_workers, unsigned long times, uint64_t seed)
+static void worker(unsigned int w, unsigned int nr_workers, unsigned long end, uint64_t seed)
 {
 	atomic_ulong *next = &counts->next[w];
 	uint8_t *data = malloc(MAX_SIZE);
 	atomic_int *result = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	char path[64];
 	unsigned long i;
+	unsigned int kind;
 	size_t size;
 
 	snprintf(path, sizeof(path), "/tmp/exec_fuzz.%u", w);
 	if (!data || result == MAP_FAILED)
 		err(2, "memory");
-	while ((i = atomic_fetch_add(next, nr_workers)) < first + times && !counts->stuck) {
+	while ((i = atomic_fetch_add(next, nr_workers)) < end && !counts->stuck) {
 		const struct seed *s = &seeds[i / 2 % nr_seeds];
 
 		memcpy(data, s->data, s->size);
 		size = mutate_image(data, s->size, MAX_SIZE, seed + i);
+		for (kind = 0; kind < NR_FIELD_KINDS; kind++)
+			if (mutated_kinds & 1u << kind)
+				atomic_fetch_add(&counts->by_kind[kind], 1);
 		write_image(path, data, size);
 		if (execute(s, path, i % 2, result) == -1)
 			fprintf(stderr, "run %lu of seed %lu\n", i, (unsigned long)seed);
@@ -199,14 +207,14 @@ static void worker(unsigned int w, unsigned int nr_workers, unsigned long times,
 	unlink(path);
 }
 
-static pid_t start_worker(unsigned int w, unsigned int nr_workers, unsigned long times, uint64_t seed)
+static pid_t start_worker(unsigned int w, unsigned int nr_workers, unsigned long end, uint64_t seed)
 {
 	pid_t pid = fork();
 
 	if (pid < 0)
 		err(2, "fork");
 	if (!pid) {
-		worker(w, nr_workers, times, seed);
+		worker(w, nr_workers, end, seed);
 		_exit(0);
 	}
 	return pid;
@@ -217,7 +225,7 @@ static pid_t start_worker(unsigned int w, unsigned int nr_workers, unsigned long
  * a worker may be killed or stopped by what it runs: another goes on behind.
  * Orphans come to us as well.
  */
-static void wait_for_workers(pid_t *pids, unsigned int nr, unsigned long times, uint64_t seed)
+static void wait_for_workers(pid_t *pids, unsigned int nr, unsigned long end, uint64_t seed)
 {
 	unsigned int w;
 	int status;
@@ -236,8 +244,21 @@ static void wait_for_workers(pid_t *pids, unsigned int nr, unsigned long times, 
 			continue;
 		}
 		counts->done++;
-		pids[w] = start_worker(w, nr, times, seed);
+		pids[w] = start_worker(w, nr, end, seed);
 	}
+}
+
+/* Runs @from to @end - 1. */
+static void run_all(unsigned int workers, unsigned long from, unsigned long end, uint64_t seed)
+{
+	pid_t pids[MAX_WORKERS];
+	unsigned int w;
+
+	for (w = 0; w < workers; w++) {
+		counts->next[w] = from + w;
+		pids[w] = start_worker(w, workers, end, seed);
+	}
+	wait_for_workers(pids, workers, end, seed);
 }
 
 /* An unchanged seed goes on to its end: mutations of it reach everything. */
@@ -281,14 +302,20 @@ static long number_in(const char *path, const char *key)
 	return n;
 }
 
+/* What the kernel has allocated for itself and for tasks, without what it can give back, in kB. */
 static long memory_used(void)
 {
+	static const char *const keys[] = { "SUnreclaim:", "KernelStack:", "PageTables:", "VmallocUsed:", "Percpu:", "AnonPages:", "Shmem:" };
 	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
+	long sum = 0;
+	size_t i;
 
 	if (fd < 0 || write(fd, "3", 1) != 1)
 		err(2, "drop_caches");
 	close(fd);
-	return number_in("/proc/meminfo", "MemTotal:") - number_in("/proc/meminfo", "MemAvailable:");
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		sum += number_in("/proc/meminfo", keys[i]);
+	return sum;
 }
 
 static bool wait_for(long want, long tolerance, long (*get)(void), long *got)
@@ -375,6 +402,9 @@ static void report(void)
 		died += counts->by_signal[i];
 	printf("%lu executions: %lu refused, %lu died of a signal, %lu ran to an end, %lu ran on and %lu stopped until killed\n",
 	       counts->done, refused, died, counts->exited - counts->original, counts->killed, counts->stopped);
+	printf("changed on the way:");
+	for (i = 0; i < NR_FIELD_KINDS; i++)
+		printf(" %lu %s%s", counts->by_kind[i], field_kind_name(i), i < NR_FIELD_KINDS - 1 ? "," : "\n");
 	printf("  %8lu signals to the parent at the end of a task\n", counts->parents);
 	for (i = 0; i < 256; i++)
 		if (counts->by_errno[i])
@@ -387,10 +417,10 @@ static void report(void)
 int main(int argc, char **argv)
 {
 	unsigned long times = 1000, seed = time(NULL);
-	unsigned int workers = sysconf(_SC_NPROCESSORS_ONLN), w;
+	unsigned int workers = sysconf(_SC_NPROCESSORS_ONLN);
 	const char *out = NULL;
+	unsigned long warm;
 	long users, memory, now;
-	pid_t pids[MAX_WORKERS];
 	sigset_t set;
 	int opt;
 
@@ -437,13 +467,12 @@ int main(int argc, char **argv)
 	try_originals();
 
 	printf("seed %lu, %lu executions by %u workers\n", seed, times, workers);
+	/* The first runs fill caches and make buffers that stay. */
+	warm = times / 10 < 1000 ? times / 10 : 1000;
 	users = module_users();
+	run_all(workers, first, first + warm, seed);
 	memory = memory_used();
-	for (w = 0; w < workers; w++) {
-		counts->next[w] = first + w;
-		pids[w] = start_worker(w, workers, times, seed);
-	}
-	wait_for_workers(pids, workers, times, seed);
+	run_all(workers, first + warm, first + times, seed);
 	report();
 	if (counts->stuck)
 		return 1;
@@ -455,7 +484,7 @@ int main(int argc, char **argv)
 		printf("the module has %ld users, it had %ld\n", now, users);
 		return 1;
 	}
-	if (!wait_for(memory, 64 << 10, memory_used, &now)) {
+	if (!wait_for(memory, TOLERANCE, memory_used, &now)) {
 		printf("%ld kB of memory are in use, it were %ld\n", now, memory);
 		return 1;
 	}

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "crctl_image.h"
+#include "fields.h"
 
 #define MAX_NOTES 512
 #define PAGE 4096u
@@ -65,8 +66,7 @@ static uint64_t value(struct rng *r, uint64_t old)
 	}
 }
 
-/* Change @width bytes (4 or 8) at @p. */
-static void change_word(struct rng *r, uint8_t *p, size_t width)
+void change_word(struct rng *r, uint8_t *p, size_t width)
 {
 	uint64_t v = 0;
 
@@ -180,6 +180,24 @@ static void replace_notes(struct image *im, const uint8_t *notes, size_t len)
 }
 
 /* ---- the ways ---- */
+
+uint32_t mutated_kinds;
+
+static void change_by_meaning(struct rng *r, struct image *im)
+{
+	static struct note_desc notes[MAX_NOTES];
+	enum field_kind kind = rng_below(r, NR_FIELD_KINDS);
+	size_t i;
+
+	for (i = 0; i < im->nr; i++)
+		notes[i] = (struct note_desc){
+			.type = get(im->data + im->note[i].off + 8, 4),
+			.data = im->data + im->note[i].desc,
+			.len = im->note[i].desc_len,
+		};
+	if (change_typed(r, kind, notes, im->nr))
+		mutated_kinds |= 1u << kind;
+}
 
 static void change_header(struct rng *r, struct image *im)
 {
@@ -354,6 +372,7 @@ size_t mutate_image(uint8_t *data, size_t size, size_t max, uint64_t seed)
 	struct rng r;
 	unsigned int times;
 
+	mutated_kinds = 0;
 	rng_seed(&r, seed);
 	im.data = data;
 	im.size = size;
@@ -363,7 +382,7 @@ size_t mutate_image(uint8_t *data, size_t size, size_t max, uint64_t seed)
 			change_bytes(&r, im.data, im.size);
 			continue;
 		}
-		switch (rng_below(&r, 16)) {
+		switch (rng_below(&r, 24)) {
 		case 0:
 			change_bytes(&r, im.data, im.size);
 			break;
@@ -399,8 +418,14 @@ size_t mutate_image(uint8_t *data, size_t size, size_t max, uint64_t seed)
 			else
 				change_bytes(&r, im.data + im.notes, im.notes_len);
 			break;
-		default:
+		case 12:
+		case 13:
+		case 14:
+		case 15:
 			change_field(&r, &im);
+			break;
+		default:
+			change_by_meaning(&r, &im);
 			break;
 		}
 	}

@@ -67,6 +67,11 @@ int main(int argc, char **argv)
 		accepted += parse_once(work, size);
 	}
 	printf("%d files, %lu of them accepted; %lu mutations, %lu accepted\n", nr, whole, times, accepted);
+	/* Something that turns everything away at the door would find no fault either. */
+	if (!whole || (times && accepted < times / 100)) {
+		printf("too few are accepted: the format has changed, and the corpus has not?\n");
+		return 1;
+	}
 	for (i = 0; i < (unsigned long)nr; i++)
 		free(inputs[i].data);
 	free(inputs);
