@@ -10,6 +10,17 @@
 
 #include "symbols.h"
 
+/*
+ * Threads of a process that only ever run in the kernel. Since 6.4 there are
+ * others than those of io_uring (54e6842d0775, "fork/vm: Move common PF_IO_WORKER
+ * behavior to new flag").
+ */
+#ifdef PF_USER_WORKER
+#define CRCTL_PF_KERNEL_PART (PF_IO_WORKER | PF_USER_WORKER)
+#else
+#define CRCTL_PF_KERNEL_PART PF_IO_WORKER
+#endif
+
 /* 2f064a59a11f "sched: Change task_struct::state" (5.14) */
 static inline unsigned int crctl_task_state(struct task_struct *t)
 {

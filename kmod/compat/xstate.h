@@ -30,10 +30,10 @@ static inline struct fpu *crctl_fpu(struct task_struct *t)
  * Components that a process has to ask for (ARCH_REQ_XCOMP_PERM), and has asked
  * for: AMX tiles. exec takes the permission away. Kernels before 5.16 have none.
  */
-static inline u64 crctl_xfeatures_permitted(struct task_struct *t)
+static inline u64 crctl_xfeatures_permitted(struct task_struct *leader)
 {
 #ifdef XFEATURE_MASK_USER_DYNAMIC
-	return READ_ONCE(crctl_fpu(t->group_leader)->perm.__state_perm) &
+	return READ_ONCE(crctl_fpu(leader)->perm.__state_perm) &
 	       XFEATURE_MASK_USER_DYNAMIC;
 #else
 	return 0;

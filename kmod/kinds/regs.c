@@ -51,17 +51,72 @@ u64 crctl_xfeatures(void)
 
 /* ---- dump ---- */
 
+/*
+ * The base that segment register @selector of @t gives, which has been saved as
+ * @saved by its last switch. As x86_fsgsbase_read_task() for selectors that an
+ * image may have; that function looks up others in the memory of the process,
+ * and a process that is killed has none from one moment to the next.
+ */
+static u64 base_of(unsigned short selector, u64 saved)
+{
+	return !selector || boot_cpu_has(X86_FEATURE_FSGSBASE) ? saved : 0;
+}
+
+/* As the regset of NT_PRSTATUS has them. */
+static void get_regs(struct task_struct *t, u64 *out)
+{
+	const struct pt_regs *regs = task_pt_regs(t);
+
+	BUILD_BUG_ON(offsetof(struct pt_regs, ss) != 8 * CRCTL_REG_SS);
+	BUILD_BUG_ON(sizeof(struct user_regs_struct) != 8 * CRCTL_NR_REGS);
+	memcpy(out, regs, sizeof(*regs));
+	/* newer processors keep more about the event beside these two */
+	out[CRCTL_REG_CS] = regs->cs & 0xffff;
+	out[CRCTL_REG_SS] = regs->ss & 0xffff;
+	/* a debugger's single step */
+	if (test_tsk_thread_flag(t, TIF_FORCED_TF))
+		out[CRCTL_REG_FLAGS] &= ~X86_EFLAGS_TF;
+	out[CRCTL_REG_DS] = t->thread.ds;
+	out[CRCTL_REG_ES] = t->thread.es;
+	out[CRCTL_REG_FS] = t->thread.fsindex;
+	out[CRCTL_REG_GS] = t->thread.gsindex;
+	out[CRCTL_REG_FS_BASE] = base_of(t->thread.fsindex, t->thread.fsbase);
+	out[CRCTL_REG_GS_BASE] = base_of(t->thread.gsindex, t->thread.gsbase);
+}
+
+/* Segments other than the flat ones are in tables that are not saved. */
+static void refuse_segments(struct crctl_group *g, struct task_struct *t, const u64 *regs,
+			    struct crctl_notes *n)
+{
+	static const u8 which[] = { CRCTL_REG_DS, CRCTL_REG_ES, CRCTL_REG_FS, CRCTL_REG_GS };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(which); i++)
+		if (regs[which[i]] && regs[which[i]] != __USER_DS) {
+			crctl_refuse(n, CRCTL_REFUSE_LDT, task_pid_nr_ns(t, g->ns), 0,
+				     regs[which[i]],
+				     "a segment register that is not the usual one (0x%llx)",
+				     regs[which[i]]);
+			return;
+		}
+	for (i = 0; i < GDT_ENTRY_TLS_ENTRIES; i++)
+		if (t->thread.tls_array[i].p) {
+			crctl_refuse(n, CRCTL_REFUSE_LDT, task_pid_nr_ns(t, g->ns), 0, i,
+				     "a segment for thread-local storage (set_thread_area)");
+			return;
+		}
+}
+
 static int dump_prstatus(struct crctl_group *g, unsigned int idx,
 			 struct crctl_notes *n)
 {
-	const struct user_regset *rs = find_regset(NT_PRSTATUS);
 	struct task_struct *t = g->threads[idx];
 	struct elf_prstatus *ps;
+	u64 regs[CRCTL_NR_REGS];
 
 	BUILD_BUG_ON(sizeof(*ps) != CRCTL_PRSTATUS_SIZE);
 	BUILD_BUG_ON(offsetof(struct elf_prstatus, pr_reg) != CRCTL_PRSTATUS_REGS);
-	if (!rs || regset_bytes(rs) != sizeof(ps->pr_reg))
-		return -EOPNOTSUPP;
+	BUILD_BUG_ON(sizeof(ps->pr_reg) != sizeof(regs));
 	ps = crctl_note_reserve(n, "CORE", NT_PRSTATUS, sizeof(*ps));
 	if (!ps)
 		return -ENOMEM;
@@ -72,8 +127,10 @@ static int dump_prstatus(struct crctl_group *g, unsigned int idx,
 	crctl_prstatus_common(ps)->pr_pgrp = task_pgrp_nr_ns(t, g->ns);
 	crctl_prstatus_common(ps)->pr_sid = task_session_nr_ns(t, g->ns);
 	ps->pr_fpvalid = 1;
-	return rs->regset_get(t, rs, (struct membuf) {
-		.p = &ps->pr_reg, .left = sizeof(ps->pr_reg) });
+	get_regs(t, regs);
+	memcpy(&ps->pr_reg, regs, sizeof(regs));
+	refuse_segments(g, t, regs, n);
+	return 0;
 }
 
 static int dump_xstate(struct crctl_group *g, unsigned int idx,
@@ -96,7 +153,7 @@ static int dump_xstate(struct crctl_group *g, unsigned int idx,
 		return ret;
 	memcpy(&bv, buf + 512, sizeof(bv));
 	g->xfeatures_used |= bv;
-	bv |= crctl_xfeatures_permitted(t);
+	bv |= crctl_xfeatures_permitted(g->leader);
 	if (bv & ~XF_KNOWN)
 		crctl_refuse(n, CRCTL_REFUSE_XFEATURE, task_pid_nr_ns(t, g->ns), 0,
 			     bv & ~XF_KNOWN,

@@ -68,7 +68,8 @@ static u32 thread_index(struct crctl_group *g, struct pid *pid)
 static u64 timer_left(const struct k_itimer *kt)
 {
 	const struct hrtimer *t = &kt->it.real.timer;
-	s64 left = ktime_to_ns(hrtimer_expires_remaining(t));
+	/* with the lock of its base: the base may be changing, if the process has been woken */
+	s64 left = ktime_to_ns(__hrtimer_get_remaining(t, false));
 	s64 interval = ktime_to_ns(kt->it_interval);
 	u64 periods;
 

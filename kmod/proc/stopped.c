@@ -164,9 +164,9 @@ static void refuse_thread(struct crctl_group *g, struct task_struct *t, struct c
 	bool entry;
 	int event;
 
-	if (t->flags & PF_IO_WORKER) {
+	if (t->flags & CRCTL_PF_KERNEL_PART) {
 		crctl_refuse(n, CRCTL_REFUSE_IO_URING, tid, 0, 0,
-			     "a worker of io_uring, which has no state that could be saved");
+			     "a worker of io_uring or of a virtual device (vhost), which has no state that could be saved");
 		return;
 	}
 	if (crctl_in_refrigerator(t, &bits) && !crctl_at_signal_stop(t) && inside_syscall(t)) {
@@ -284,8 +284,16 @@ int crctl_group_get(struct crctl_group *g, struct task_struct *task)
 	int err;
 
 	memset(g, 0, sizeof(*g));
+	/*
+	 * A thread that has been reaped still points to its leader, which may
+	 * be no more: its own struct outlives it only for whoever holds it.
+	 */
 	rcu_read_lock();
-	g->leader = task->group_leader;
+	if (!pid_alive(task)) {
+		rcu_read_unlock();
+		return -ESRCH;
+	}
+	g->leader = READ_ONCE(task->group_leader);
 	get_task_struct(g->leader);
 	rcu_read_unlock();
 	g->ns = get_pid_ns(task_active_pid_ns(current));
