@@ -135,6 +135,7 @@ int crctl_arm(void);
 int crctl_disarm(void);		/* 0 or -EBUSY, and then nothing has changed */
 
 int crctl_restore_init(void);	/* restore/binfmt.c */
+void crctl_restore_register(void);
 void crctl_restore_exit(void);
 
 #endif /* CRCTL_H */

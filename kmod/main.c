@@ -56,7 +56,7 @@ static int __init crctl_init(void)
 		return err;
 	err = crctl_restore_init();
 	if (err)
-		return err;
+		goto err_restore;
 
 	mutex_lock(&armed_lock);
 	if (armed)
@@ -65,6 +65,7 @@ static int __init crctl_init(void)
 	mutex_unlock(&armed_lock);
 	if (err)
 		goto err_restore;
+	crctl_restore_register();
 	return 0;
 
 err_restore:

@@ -33,10 +33,13 @@ static int enter(struct linux_binprm *bprm, struct crctl_restore *r)
 	/* what an image says must not open to others what its mode keeps from them */
 	r->unreadable = bprm->interp_flags & BINPRM_FLAGS_ENFORCE_NONDUMP;
 	setup_new_exec(bprm);
-	/* No signal is for the program before its own mask and actions are back. */
+	/*
+	 * No signal is for the program before its own mask and actions are
+	 * back. A SIGSTOP would make clone() fail while its threads are made.
+	 */
 	spin_lock_irq(&crctl_sighand(current)->siglock);
 	sigfillset(&current->blocked);
-	sigdelsetmask(&current->blocked, sigmask(SIGKILL) | sigmask(SIGSTOP));
+	sigdelsetmask(&current->blocked, sigmask(SIGKILL));
 	recalc_sigpending();
 	spin_unlock_irq(&crctl_sighand(current)->siglock);
 
@@ -99,10 +102,18 @@ int crctl_restore_init(void)
 	crctl_fill_wq = alloc_workqueue("crctl_fill", WQ_UNBOUND, 0);
 	if (!crctl_wq || !crctl_fill_wq)
 		return -ENOMEM;
+	return 0;
+}
+
+/*
+ * From here on tasks may be in our code, which a module that fails to load would
+ * take away from under them: nothing that can fail comes after this.
+ */
+void crctl_restore_register(void)
+{
 	/* at the tail: whatever else knows a file comes first */
 	register_binfmt(&crctl_format);
 	registered = true;
-	return 0;
 }
 
 void crctl_restore_exit(void)
