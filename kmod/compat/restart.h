@@ -25,7 +25,7 @@
 #endif
 
 /*
- * When poll(2) times out: two fields until 6.18, one struct timespec64 of the same
+ * When poll(2) times out: two fields until 7.0 (0f166bf1d6d8), one struct timespec64 of the same
  * layout since, the last member either way.
  */
 #define CRCTL_RESTART_POLL_END(rb) ({						\
@@ -42,6 +42,14 @@ static inline u64 crctl_restart_poll_end(const struct restart_block *rb)
 static inline void crctl_restart_poll_set_end(struct restart_block *rb, u64 ns)
 {
 	*CRCTL_RESTART_POLL_END(rb) = ns_to_timespec64(ns);
+}
+
+/* Which system call table restart_syscall(2) is from: ours, whatever the task did last (5.12). */
+static inline void crctl_restart_native(struct restart_block *rb)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 12, 0)
+	rb->arch_data = 0;
+#endif
 }
 
 #endif /* CRCTL_COMPAT_RESTART_H */

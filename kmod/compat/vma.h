@@ -24,6 +24,16 @@
 	for ((vma) = (vmi)->mmap; (vma); (vma) = (vma)->vm_next)
 #endif
 
+/* bc292ab00f6c, "mm: introduce vma->vm_flags wrapper functions" (6.3) */
+static inline void crctl_vma_flags_set(struct vm_area_struct *vma, unsigned long flags)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	vm_flags_set(vma, flags);
+#else
+	vma->vm_flags |= flags;
+#endif
+}
+
 /* 7677f7fd8be7 "userfaultfd: add minor fault registration mode" (5.13) */
 #ifndef VM_UFFD_MINOR
 #define VM_UFFD_MINOR VM_NONE
@@ -37,7 +47,7 @@
 #endif
 
 /*
- * Since 6.18 an area that has, or had, guard pages says so (MADV_GUARD_INSTALL,
+ * In newer kernels an area that has, or had, guard pages says so (MADV_GUARD_INSTALL,
  * 6.13). The guards themselves are markers in the page table.
  */
 #ifdef VM_MAYBE_GUARD
@@ -59,7 +69,7 @@
 #define CRCTL_MAP_DROPPABLE MAP_PRIVATE
 #endif
 
-/* Kernels from 6.16 on may have the vdso and its data sealed (MSEAL_SYSTEM_MAPPINGS). */
+/* Newer kernels may have the vdso and its data sealed (MSEAL_SYSTEM_MAPPINGS). */
 #ifdef VM_SEALED_SYSMAP
 #define CRCTL_VM_SEALED_SYSMAP VM_SEALED_SYSMAP
 #else

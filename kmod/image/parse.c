@@ -357,7 +357,8 @@ static int check_thread(const struct crctl_thread_ref *t,
 	case CRCTL_RESTART_NONE:
 		break;
 	case CRCTL_RESTART_NANOSLEEP:
-		if (r.restart_arg[2] > 2 || r.restart_arg[1] >= lim->task_size)
+		if (r.restart_arg[2] > (lim->time32 ? 2 : 1) ||
+		    r.restart_arg[1] >= lim->task_size)
 			return bad(why, "a sleep to go on with is malformed");
 		switch (r.restart_arg[0]) {
 		case 0: case 1: case 7: case 11:	/* the clocks hrtimers have */

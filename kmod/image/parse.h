@@ -68,6 +68,7 @@ struct crctl_limits {
 	u64 task_size;		/* first address that no mapping may reach */
 	u64 min_addr;		/* vm.mmap_min_addr, as it holds for the caller */
 	u64 xfeatures;		/* features this CPU and kernel have, and we know */
+	bool time32;		/* has system calls with times of 32 bits */
 };
 
 /*

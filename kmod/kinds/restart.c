@@ -119,6 +119,7 @@ void crctl_restart_restore(struct crctl_restore *r, u32 idx)
 	u64 now;
 
 	crctl_rec(&r->img.threads[idx].rec, 0, &t, sizeof(t));
+	crctl_restart_native(rb);
 	rb->fn = (restart_fn)crctl_symbols.do_no_restart_syscall;
 	switch (t.restart_kind) {
 	case CRCTL_RESTART_NANOSLEEP:

@@ -36,6 +36,11 @@ int crctl_seccomp_restore(struct crctl_restore *r, u32 idx)
 	for (i = 0; i < r->img.seccomp.count && !ret; i++) {
 		struct sock_fprog fp = { .filter = (void __user *)insns };
 
+		cond_resched();
+		if (fatal_signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
 		crctl_rec(&r->img.seccomp, i, &f, sizeof(f));
 		if (f.thread != idx + 1)
 			continue;

@@ -22,6 +22,7 @@
 #include <linux/sched/task.h>
 
 #include "compat/files.h"
+#include "compat/vma.h"
 #include "restore/restore.h"
 
 static vm_fault_t pad_fault(struct vm_fault *vmf)
@@ -31,6 +32,8 @@ static vm_fault_t pad_fault(struct vm_fault *vmf)
 	struct crctl_restore_thread *t;
 
 	/* only the restored threads themselves, once each, by running there */
+	if (task_tgid(current) != r->owner || (!idx && !thread_group_leader(current)))
+		return VM_FAULT_SIGBUS;
 	if (current->mm != vmf->vma->vm_mm || !(vmf->flags & FAULT_FLAG_USER) ||
 	    !(vmf->flags & FAULT_FLAG_INSTRUCTION) || idx >= r->img.nr_threads)
 		return VM_FAULT_SIGBUS;
@@ -51,6 +54,8 @@ static const struct vm_operations_struct pad_vm_ops = {
 
 static int pad_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	/* a debugger can send the task elsewhere, and then this stays: for nobody else */
+	crctl_vma_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND);
 	vma->vm_ops = &pad_vm_ops;
 	return 0;
 }
@@ -88,6 +93,7 @@ int crctl_landing_map(struct crctl_restore *r)
 
 	if (IS_ERR(file))
 		return crctl_restore_fail(r, PTR_ERR(file), "landing", 0, "no landing pad");
+	r->owner = get_pid(task_tgid(current));
 	for (i = 0; i < r->img.nr_threads; i++) {
 		r->threads[i].r = r;
 		r->threads[i].idx = i;

@@ -21,8 +21,8 @@ int crctl_load_init(void)
 {
 	/* the one of 64-bit programs, such as the one that loads the module */
 	vdso = current->mm->context.vdso_image;
-	if (!vdso) {
-		pr_err("the program that loads the module has no vdso\n");
+	if (!vdso || !user_64bit_mode(task_pt_regs(current))) {
+		pr_err("the program that loads the module has no vdso, or is not a 64-bit one\n");
 		return -EINVAL;
 	}
 	return 0;
@@ -50,6 +50,7 @@ void crctl_restore_put(struct crctl_restore *r)
 	for (i = 0; r->extent_files && i < r->img.extent.count; i++)
 		if (!i || r->extent_files[i] != r->extent_files[i - 1])
 			put_file(r->extent_files[i]);
+	put_pid(r->owner);
 	put_file(r->exe_file);
 	put_file(r->gate);
 	put_file(r->report);
@@ -142,6 +143,7 @@ static int read_image(struct crctl_restore *r, const u8 *start, u64 size,
 		.task_size = TASK_SIZE_MAX,
 		.min_addr = lowest_address(),
 		.xfeatures = crctl_xfeatures(),
+		.time32 = IS_ENABLED(CONFIG_COMPAT_32BIT_TIME),
 	};
 	struct crctl_layout layout;
 	u32 nr;
@@ -257,6 +259,9 @@ static int get_vma_files(struct crctl_restore *r)
 	if (!r->vma_files)
 		return -ENOMEM;
 	for (i = 0; i < r->img.vma.count; i++) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
 		crctl_rec(&r->img.vma, i, &v, sizeof(v));
 		if (v.kind != CRCTL_VMA_FILE_PRIVATE && v.kind != CRCTL_VMA_FILE_SHARED)
 			continue;
@@ -381,6 +386,17 @@ static int check_vdso(struct crctl_restore *r)
 	return 0;
 }
 
+/* The last rule of prctl(PR_SET_MM_MAP); the parser has the others. */
+static int check_heap(struct crctl_restore *r)
+{
+	const struct crctl_mm *m = &r->img.mm;
+
+	if (check_data_rlimit(rlimit(RLIMIT_DATA), m->brk, m->start_brk, m->end_data, m->start_data))
+		return crctl_restore_fail(r, -ENOMEM, "memory", m->brk,
+					  "data and heap are larger than RLIMIT_DATA lets them be");
+	return 0;
+}
+
 static struct crctl_restore *new_restore(struct file *image)
 {
 	struct crctl_restore *r = kzalloc(sizeof(*r), GFP_KERNEL_ACCOUNT);
@@ -426,6 +442,8 @@ struct crctl_restore *crctl_load(struct linux_binprm *bprm)
 		ret = get_files(r);
 	if (!ret)
 		ret = check_vdso(r);
+	if (!ret)
+		ret = check_heap(r);
 	if (!ret)
 		ret = crctl_fault(LOAD_CHECKED);
 	if (ret) {

@@ -33,6 +33,7 @@ struct fill {
 	struct crctl_restore *r;
 	struct mm_struct *mm;
 	struct task_struct *task;
+	const struct cred *cred;	/* what files are read with */
 	bool dump;
 	bool whole;			/* this pass: whole huge pages, or all the rest */
 	u32 nr_extents;
@@ -80,10 +81,19 @@ static void get_extent(const struct fill *f, u32 idx, struct piece *p)
 static bool take(struct fill *f, struct piece *p)
 {
 	bool found = false;
+	u32 looks = 0;
 
 	spin_lock(&f->lock);
 	while (!found && !f->error && f->idx < f->nr_extents) {
 		u64 room, left;
+
+		/* there may be millions that are for the other pass */
+		if (!(++looks % 1024)) {
+			spin_unlock(&f->lock);
+			cond_resched();
+			spin_lock(&f->lock);
+			continue;
+		}
 
 		get_extent(f, f->idx, p);
 		left = p->len - f->done;
@@ -187,7 +197,11 @@ static void run(struct fill *f)
 
 static void help(struct work_struct *work)
 {
-	run(container_of(work, struct helper, work)->f);
+	struct fill *f = container_of(work, struct helper, work)->f;
+	const struct cred *own = override_creds(f->cred);
+
+	run(f);
+	revert_creds(own);
 }
 
 static int fill_pass(struct fill *f, bool whole, unsigned int nr_helpers)
@@ -213,8 +227,9 @@ static int fill_pass(struct fill *f, bool whole, unsigned int nr_helpers)
 		queue_work(crctl_fill_wq, &helpers[i].work);
 	}
 	run(f);
+	/* All is done, or has failed: who has not begun by now is not waited for. */
 	for (i = 0; i < nr_helpers; i++)
-		flush_work(&helpers[i].work);
+		cancel_work_sync(&helpers[i].work);
 	kfree(helpers);
 	return f->error;
 }
@@ -227,7 +242,8 @@ static bool answers(const struct file *file)
 {
 	const struct super_block *sb = file_inode(file)->i_sb;
 
-	return !(sb->s_type->fs_flags & FS_USERNS_MOUNT) || sb->s_magic == TMPFS_MAGIC;
+	return S_ISREG(file_inode(file)->i_mode) &&
+	       (!(sb->s_type->fs_flags & FS_USERNS_MOUNT) || sb->s_magic == TMPFS_MAGIC);
 }
 
 int crctl_pages_fill(struct crctl_restore *r)
@@ -236,6 +252,7 @@ int crctl_pages_fill(struct crctl_restore *r)
 		.r = r,
 		.mm = current->mm,
 		.task = current,
+		.cred = current_cred(),
 		.dump = r->img.info.kind == CRCTL_IMAGE_DUMP,
 	};
 	unsigned int nr_helpers = 0;
@@ -252,6 +269,9 @@ int crctl_pages_fill(struct crctl_restore *r)
 		total += p.len;
 		helpful &= answers(p.file);
 	}
+	/* what a page of a mapped file is put over is read first */
+	for (i = 0; i < r->img.vma.count; i++)
+		helpful &= !r->vma_files[i] || answers(r->vma_files[i]);
 	if (helpful && total >= PARALLEL_BYTES)
 		nr_helpers = min(num_online_cpus() - 1, MAX_HELPERS);
 	ret = fill_pass(&f, true, nr_helpers);

@@ -46,6 +46,7 @@ struct crctl_restore {
 	struct file *gate, *report;
 
 	unsigned long pad_addr;		/* the landing pad, see landing.c */
+	struct pid *owner;		/* the process that lands there */
 
 	atomic_t pending;		/* threads that the leader waits for */
 	struct completion ready;	/* pending has reached 0 */

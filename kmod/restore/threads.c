@@ -4,7 +4,7 @@
  * user space: the leader brings the other threads into being, each takes up its
  * own state, all meet, the leader waits at the gate, and all run on.
  *
- * Until then every signal but SIGKILL and SIGSTOP is blocked. Any failure ends
+ * Until then every signal but SIGKILL is blocked. Any failure ends
  * the whole thread group by SIGKILL.
  */
 #include <linux/file.h>
@@ -141,6 +141,10 @@ static int make_threads(struct crctl_restore *r)
 
 		t->set_tid = own_pid(&r->img.threads[i]);
 		ret = crctl_fault(RESTORE_CLONE) ?: crctl_landing_clone(r, i);
+		/* the freezer or a tracer wants us to stop, which we cannot do here */
+		if (ret == -ERESTARTNOINTR)
+			return crctl_restore_fail(r, -EBUSY, "threads", t->set_tid,
+						  "frozen or stopped by a tracer before all threads were made");
 		if (ret)
 			return crctl_restore_fail(r, ret, "threads", t->set_tid,
 						  "cannot create thread %d", t->set_tid);

@@ -16,7 +16,7 @@
 #define XFEATURES 0x2ffull		/* x87, SSE, AVX, MPX, AVX-512, PKRU */
 
 static const struct crctl_limits limits = {
-	.task_size = TASK_SIZE, .min_addr = 4096, .xfeatures = XFEATURES,
+	.task_size = TASK_SIZE, .min_addr = 4096, .xfeatures = XFEATURES, .time32 = true,
 };
 
 #define MUST(condition) do {								\
