@@ -37,6 +37,7 @@ const EVERYWHERE: readonly (readonly [string, RegExp])[] = [
   ["sysv-shm", /System V/],
   ["hugetlb", /huge/i],
   ["ldt", /LDT|descriptor table/i],
+  ["tls-segment", /segment/],
   ["pkey", /protection key|pkey/i],
   ["execute-only", /protection key/i],
   ["mempolicy", /memory policy|policy|NUMA/i],

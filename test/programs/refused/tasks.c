@@ -30,6 +30,19 @@ static void local_descriptors(void)
 	TRY(syscall(SYS_modify_ldt, 1, &segment, sizeof(segment)));
 }
 
+/* set_thread_area(2), which only 32-bit system calls have: the argument lies where those reach. */
+static void local_storage(void)
+{
+	struct user_desc *segment = TRY(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0));
+	int result;
+
+	*segment = (struct user_desc){
+		.entry_number = -1, .limit = 0xfffff, .seg_32bit = 1, .limit_in_pages = 1, .useable = 1,
+	};
+	asm volatile("int $0x80" : "=a"(result) : "0"(243), "b"(segment) : "memory");
+	SAME(result, 0);
+}
+
 static void protection_key(void)
 {
 	int key = TRY(pkey_alloc(0, 0));
@@ -209,7 +222,8 @@ static void end_traced(void)
 }
 
 const struct refused_kind refused_tasks[] = {
-	{ "ldt", local_descriptors, NULL }, { "pkey", protection_key, NULL }, { "execute-only", execute_only, NULL },
+	{ "ldt", local_descriptors, NULL }, { "tls-segment", local_storage, NULL },
+	 { "pkey", protection_key, NULL }, { "execute-only", execute_only, NULL },
 	{ "mempolicy", memory_policy, NULL },
 	{ "mbind", area_policy, NULL }, { "ioperm", io_ports, NULL }, { "syscall-dispatch", syscall_dispatch, NULL },
 	{ "cpu-timer", cpu_timer, NULL }, { "cpu-sleep", cpu_sleep, NULL },
