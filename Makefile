@@ -92,10 +92,10 @@ kmod: ## the kernel module: make kmod [KDIR=...] [install|uninstall]
 kmod-test: ## the module for the test kernel KERNEL, apart from kmod/'s own products
 	@vagrant/module $(KERNEL) >/dev/null
 
-kmod-all: ## the module for every kernel line that is known
+kmod-all: setup ## the module for every kernel line that is known
 	@for kernel in $(KERNELS); do vagrant/module $$kernel; done
 
-check-endbr: ## on kernels with IBT: does the module call through a pointer what may not be called so?
+check-endbr: setup ## on kernels with IBT: does the module call through a pointer what may not be called so?
 	@vagrant/check-endbr $(filter-out 5.10 6.1,$(KERNELS))
 
 install: ## install the module of this tree on this machine through DKMS, loaded at boot
@@ -117,7 +117,7 @@ test-unit: build ## the tests that need no kernel module, on this machine
 in_vm = CRCTL_KO=$$(vagrant/module $(1)) && export CRCTL_KO && vagrant/vm --kernel $(1) $(2) -- $(subst ','\'',$(3))
 
 # The same with a module that fails where it is told to.
-faults_in_vm = CRCTL_KO=$$(vagrant/module --faults $(KERNEL)) && export CRCTL_KO && $(INTEGRATION_VM) -- $(subst ','\'',$(1))
+faults_in_vm = CRCTL_KO=$$(vagrant/module --faults $(KERNEL)) && export CRCTL_KO && $(INTEGRATION_VM) -- env CRCTL_MODULE_FAULTS=1 $(subst ','\'',$(1))
 
 # What is seen of other kernels: the module builds for each of them, and does its main work on some.
 OTHER_KERNELS = builds='$(MAKE) --no-print-directory -s kmod-all check-endbr' \
@@ -131,8 +131,7 @@ test: setup build programs kmod-test ## all tests: static checks and unit tests 
 		short='$(call in_vm,$(KERNEL),--timeout $(PATIENCE) --memory $(MEMORY),bash -c "$(SHORT)")' \
 		$(if $(filter $(DEFAULT_KERNEL),$(KERNEL)),$(OTHER_KERNELS))
 
-matrix: build programs kmod-all ## the integration tests on every kernel line, with a table at the end
-	@vagrant/setup
+matrix: setup build programs kmod-all ## the integration tests on every kernel line, with a table at the end
 	@vagrant/suites $(foreach kernel,$(KERNELS),'$(kernel)=$(call in_vm,$(kernel),--timeout 4500 --memory 3072,$(INTEGRATION))')
 
 debug-kernel: ## build the sanitizer kernel, for KERNEL=debug

@@ -15,9 +15,21 @@ const GENERATIONS = Number(process.env.CRCTL_GENERATIONS ?? 100);
 /** From here on everything has been used once: caches are filled, buffers are made. */
 const SETTLED = Math.min(10, Math.floor(GENERATIONS / 2));
 
+/** Active objects of each kernel cache, in KiB, for the caches of more than a page. */
+function slabs(): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const line of readFileSync("/proc/slabinfo", "latin1").split("\n").slice(2)) {
+    const [name = "", active, , size] = line.split(/\s+/);
+    const kib = (Number(active) * Number(size)) / 1024;
+    if (kib >= 4) found.set(name, kib);
+  }
+  return found;
+}
+
 interface Measures {
   imageBytes: number;
   descriptors: number;
+  openFiles: number;
   slabKiB: number;
   unreclaimableKiB: number;
 }
@@ -33,7 +45,8 @@ function measure(herd: Herd, image: string): Measures {
   writeFileSync("/proc/sys/vm/drop_caches", "3");
   const imageBytes = readdirSync(image).reduce((sum, name) => sum + statSync(path.join(image, name)).size, 0);
   const descriptors = pidsOfTree(herd.pid).reduce((sum, pid) => sum + readdirSync(`/proc/${pid}/fd`).length, 0);
-  return { imageBytes, descriptors, slabKiB: meminfo("Slab"), unreclaimableKiB: meminfo("SUnreclaim") };
+  const openFiles = Number(readFileSync("/proc/sys/fs/file-nr", "latin1").split(/\s+/)[0]);
+  return { imageBytes, descriptors, openFiles, slabKiB: meminfo("Slab"), unreclaimableKiB: meminfo("SUnreclaim") };
 }
 
 describe("generations", () => {
@@ -41,16 +54,19 @@ describe("generations", () => {
     const programs = ["threads", "sleeps", "posix_timers", "shared_anon", "pipe_data", "file_shared", "sigpending", "descriptors"];
     const herd = await Herd.gather(programs.map((program) => ({ program })));
     const seen: Measures[] = [];
+    let settled = new Map<string, number>();
     for (let generation = 1; generation <= GENERATIONS; generation++) {
       await herd.cycle(); // compares the tree before and after
       const image = herd.path(`image-${generation}`);
       seen.push(measure(herd, image));
       rmSync(image, { recursive: true });
+      if (generation === SETTLED + 1) settled = slabs();
       if (generation % 10 === 0) {
         for (const member of herd.members) await member.verify();
         await herd.verify();
       }
     }
+    const grown = [...slabs()].map(([name, kib]) => [name, kib - (settled.get(name) ?? 0)] as const).filter(([, kib]) => kib > 64);
     for (const member of herd.members) await member.finish();
     await herd.finish();
 
@@ -63,6 +79,15 @@ describe("generations", () => {
     expect(Math.max(...range) - Math.min(...range), "descriptors").to.equal(0);
     // some pages come and go as the programs work; nothing may add up
     expect(last.imageBytes / first.imageBytes, "image size").to.be.below(1.02);
+    for (const { imageBytes } of seen.slice(SETTLED)) expect(imageBytes / first.imageBytes, "image size").to.be.within(0.95, 1.05);
+    expect(last.openFiles - first.openFiles, "open files of the whole machine").to.be.below(32);
+    // what is lost once in each generation adds up in one cache: a small object of 1 KiB in 90 of them is more
+    const names = grown.map(([name, kib]) => `${name} +${Math.round(kib)} KiB`).join(", ");
+    console.log(`      caches that grew by more than 64 KiB: ${names === "" ? "none" : names}`);
+    expect(
+      grown.filter(([, kib]) => kib > 256),
+      "a cache",
+    ).to.deep.equal([]);
     expect(last.unreclaimableKiB - first.unreclaimableKiB, "unreclaimable slab, KiB").to.be.below(4096);
     expect(last.slabKiB - first.slabKiB, "slab, KiB").to.be.below(8192);
   });

@@ -34,22 +34,29 @@ function codeOf(act: () => void): string {
 const arm = (value: string): string => codeOf(() => writeFileSync(ARMED, value));
 const entries = (): boolean => existsSync("/proc/self/dump") && readdirSync("/proc/self").includes("mfd");
 
+/** What the loops do, with a name: each time that it worked is a line in the file of that name. */
+const WORK = ["read", "threads", "path", "chdir", "sit", "dump"] as const;
+
 /** Others, each a shell loop that ends when the file `stop` is there. */
-function others(stop: string, target: number): ChildProcess[] {
+function others(stop: string, target: number, done: string): ChildProcess[] {
   const image = path.join(newDirectory(), "image");
-  const loops = [
+  const loops: Record<(typeof WORK)[number], string> = {
     // list, stat, open and read
-    `for p in /proc/[0-9]*; do ls -l $p $p/mfd; stat $p/dump $p/mfd; cat $p/dump $p/mfd/*; done`,
-    `for p in /proc/[0-9]*/task/*; do ls $p; cat $p/dump; done; find /proc -maxdepth 3 -name 'd*'`,
-    // hold an O_PATH descriptor, or sit in mfd/, for the time of some commands
-    `${PROGRAMS}/procdump ${target} path </dev/null`,
-    `${PROGRAMS}/procdump ${target} chdir </dev/null`,
-    `(cd /proc/${target}/mfd && ls -l . && true)`,
+    read: `for p in /proc/[0-9]*; do ls -l $p $p/mfd; cat $p/dump $p/mfd/*; done; stat /proc/${target}/dump /proc/${target}/mfd`,
+    threads: `for p in /proc/[0-9]*/task/*; do cat $p/dump; done; find /proc -maxdepth 3 -name 'd*' | grep -q /dump`,
+    // hold an O_PATH descriptor, or sit in mfd/, for the time of a command
+    path: `sleep 0.1 | ${PROGRAMS}/procdump ${target} path`,
+    chdir: `sleep 0.1 | ${PROGRAMS}/procdump ${target} chdir`,
+    sit: `(cd /proc/${target}/mfd && ls -l . && true)`,
     // take dumps
-    `rm -rf ${image}; ${process.execPath} ${CRCTL} dump -t ${target} -D ${image} --leave-running`,
-  ];
-  return loops.map((loop) => spawn("/bin/bash", ["-c", `until [ -e ${stop} ]; do ${loop}; done`], { stdio: "ignore" }));
+    dump: `rm -rf ${image}; ${process.execPath} ${CRCTL} dump -t ${target} -D ${image} --leave-running`,
+  };
+  return WORK.map((name) =>
+    spawn("/bin/bash", ["-c", `until [ -e ${stop} ]; do ${loops[name]} && echo >>${done}/${name}; done`], { stdio: "ignore" }),
+  );
 }
+
+const lines = (file: string): number => (existsSync(file) ? readFileSync(file, "utf8").length : 0);
 
 describe("unloading under load", () => {
   it(`${CYCLES} cycles, each clean or EBUSY`, async () => {
@@ -57,7 +64,8 @@ describe("unloading under load", () => {
     expect(existsSync(module), module).to.equal(true);
     const herd = await Herd.gather([{ program: "threads" }, { program: "file_shared" }]);
     const stop = path.join(newDirectory(), "stop");
-    const crowd = others(stop, herd.pid);
+    const done = newDirectory();
+    const crowd = others(stop, herd.pid, done);
     let busy = 0;
     for (let cycle = 0; cycle < CYCLES; cycle++) {
       await until(
@@ -67,6 +75,7 @@ describe("unloading under load", () => {
           if (code === "") return true;
           expect(code).to.equal("EBUSY");
           expect(entries(), "after EBUSY").to.equal(true);
+          expect(readFileSync(ARMED, "utf8").trim(), "after EBUSY").to.equal("Y");
           busy++;
           return false;
         },
@@ -85,6 +94,9 @@ describe("unloading under load", () => {
     }
     writeFileSync(stop, "");
     for (const child of crowd) if (child.exitCode === null) await once(child, "exit");
+    const times = WORK.map((name) => [name, lines(path.join(done, name))] as const);
+    console.log(`      meanwhile: ${times.map(([name, n]) => `${name} ${n}`).join(", ")}`);
+    for (const [name, n] of times) expect(n, `how often "${name}" worked`).to.be.above(0);
     console.log(`      ${CYCLES} cycles, EBUSY ${busy} times on the way`);
 
     // the tree that was dumped all the time is well, and the module works

@@ -105,6 +105,10 @@ await Promise.all(
 rmSync(room, { recursive: true, force: true });
 killAll();
 
+// where every command fails at the same first check nothing is tried
+for (const expected of ["show: succeeds", "show: E_IMAGE_DAMAGED", "restore --check: succeeds", "restore --check: E_IMAGE_DAMAGED"])
+  if (!outcome.codes.has(expected)) outcome.problems.push(`none is "${expected}": were the images looked at?`);
+
 console.log(
   `${outcome.done} damaged images (seed ${seed}) through show and restore --check; at most ${Math.round(outcome.maxRss / 1024)} MiB of memory`,
 );

@@ -41,7 +41,8 @@ export class KernelLog {
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
         if (code === "EAGAIN") return found;
-        if (code === "EPIPE") continue; // overwritten before it was read; the next read goes on behind
+        // overwritten before it was read: what it said is lost, and may have been a complaint
+        if (code === "EPIPE") throw new Error("the kernel logged more than its buffer holds", { cause: error });
         throw error;
       }
       const [header = "", text = ""] = this.#buffer.toString("utf8", 0, size).split(";", 2);

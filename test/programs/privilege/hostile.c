@@ -158,6 +158,14 @@ static int has_flags(void)
 	return (flags & 0x1a3000) || !(flags & 0x200);
 }
 
+/* The first mapping of the program, which is of another file now: no more than the descriptor let it be. */
+static int cannot_write(void)
+{
+	extern char __executable_start;
+
+	return mprotect(&__executable_start, 4096, PROT_READ | PROT_WRITE) == 0 || errno != EACCES;
+}
+
 static int is_dumpable(void)
 {
 	return prctl(PR_GET_DUMPABLE) != 0;
@@ -311,6 +319,7 @@ static void live_under_filter(void)
 }
 
 static void lock_nothing(void) { limit(RLIMIT_MEMLOCK, 0); }
+static void lock_little(void) { limit(RLIMIT_MEMLOCK, 4096); }
 static void little_space(void) { limit(RLIMIT_AS, BIG / 2); }
 static void little_data(void) { limit(RLIMIT_DATA, BIG / 2); }
 
@@ -332,6 +341,7 @@ CHANGE(ip_end, *reg(im, R_IP) = TASK_END)
 CHANGE(ip_hole, *reg(im, R_IP) = 0x800000000000)
 CHANGE(ip_kernel, *reg(im, R_IP) = 0xffffffff81000000)
 CHANGE(fs_kernel, *reg(im, R_FS_BASE) = 0xffff888000000000)
+CHANGE(fs_hole, *reg(im, R_FS_BASE) = 0x0000800000000000)
 CHANGE(gs_hole, *reg(im, R_GS_BASE) = 0x8000000000000000)
 CHANGE(cs_kernel, *reg(im, R_CS) = 0x10)
 CHANGE(cs_32, *reg(im, R_CS) = 0x23)
@@ -371,6 +381,8 @@ CHANGE(vdso_moved, MM(im)->vdso += 0x10000; MM(im)->vvar += 0x10000; struct crct
 CHANGE(exe, MM(im)->exe_fd = FD_EXE)
 CHANGE(shared_write, struct crctl_vma *v = vma_of(im, CRCTL_VMA_FILE_PRIVATE); v->kind = CRCTL_VMA_FILE_SHARED;
        v->prot = 3; v->fd = FD_EXE)
+CHANGE(shared_read, struct crctl_vma *v = vma_of(im, CRCTL_VMA_FILE_PRIVATE); v->kind = CRCTL_VMA_FILE_SHARED;
+       v->fd = FD_EXE)
 CHANGE(write_only, vma_of(im, CRCTL_VMA_FILE_PRIVATE)->fd = FD_EXE)
 CHANGE(noexec, struct crctl_vma *v = vma_of(im, CRCTL_VMA_FILE_PRIVATE); v->prot = 5; v->fd = FD_EXE)
 CHANGE(pipe_map, vma_of(im, CRCTL_VMA_FILE_PRIVATE)->fd = FD_PIPE_READ)
@@ -407,7 +419,7 @@ static const struct {
 #define DUMPED(name, ...) { #name, .change = name, .form = DUMP, ##__VA_ARGS__ }
 #define MANIFESTED(name, ...) { #name, .change = name, .form = MANIFEST, ##__VA_ARGS__ }
 	DUMPED(nothing), DUMPED(low), DUMPED(high), DUMPED(kernel_vma), DUMPED(low_brk), DUMPED(high_args),
-	DUMPED(ip_end), DUMPED(ip_hole), DUMPED(ip_kernel), DUMPED(fs_kernel), DUMPED(gs_hole),
+	DUMPED(ip_end), DUMPED(ip_hole), DUMPED(ip_kernel), DUMPED(fs_kernel), DUMPED(fs_hole), DUMPED(gs_hole),
 	DUMPED(cs_kernel), DUMPED(cs_32), DUMPED(ss_kernel), DUMPED(ds_kernel),
 	DUMPED(flags, .check = has_flags), DUMPED(trap), DUMPED(mxcsr), DUMPED(xfeature), DUMPED(supervisor),
 	DUMPED(uid), DUMPED(suid), DUMPED(fsuid), DUMPED(gid), DUMPED(groups), DUMPED(permitted), DUMPED(inheritable),
@@ -420,12 +432,14 @@ static const struct {
 	{ "little_space", .change = nothing, .prepare = little_space, .big = 1 },
 	{ "little_data", .change = nothing, .prepare = little_data, .big = 1 },
 	{ "under_filter", .change = nothing, .prepare = live_under_filter },
-	{ "may_lock", .change = locked },
+	{ "may_lock", .change = locked }, { "lock_more", .change = locked, .prepare = lock_little },
 	{ "set_uid", .change = nothing, .mode = 04755 },
 	{ "set_gid", .change = nothing, .mode = 02755 },
 	{ "unreadable", .change = nothing, .check = is_dumpable, .mode = 0111 },
 	{ "manifest", .change = nothing, .form = MANIFEST },
-	MANIFESTED(exe), MANIFESTED(shared_write), MANIFESTED(write_only, .open_flags = O_WRONLY), MANIFESTED(noexec),
+	MANIFESTED(exe), MANIFESTED(shared_write), MANIFESTED(shared_read, .check = cannot_write),
+	{ "shared_both", .change = shared_write, .form = MANIFEST, .open_flags = O_RDWR },
+	MANIFESTED(write_only, .open_flags = O_WRONLY), MANIFESTED(noexec),
 	MANIFESTED(pipe_map), MANIFESTED(pages_write_only, .open_flags = O_WRONLY), MANIFESTED(pages_pipe),
 	MANIFESTED(gate_file), MANIFESTED(report_read), MANIFESTED(control_flags), MANIFESTED(filter), MANIFESTED(filter_nnp),
 };
