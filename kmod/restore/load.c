@@ -391,7 +391,8 @@ static int check_heap(struct crctl_restore *r)
 {
 	const struct crctl_mm *m = &r->img.mm;
 
-	if (check_data_rlimit(rlimit(RLIMIT_DATA), m->brk, m->start_brk, m->end_data, m->start_data))
+	if (check_data_rlimit(rlimit(RLIMIT_DATA), m->brk, m->start_brk, m->end_data,
+			      m->start_data))
 		return crctl_restore_fail(r, -ENOMEM, "memory", m->brk,
 					  "data and heap are larger than RLIMIT_DATA lets them be");
 	return 0;
