@@ -40,6 +40,56 @@ static inline u64 crctl_xfeatures_permitted(struct task_struct *leader)
 #endif
 }
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 14, 0)
+/* The standard format of @x, with what is in its initial state written out. */
+static inline void crctl_xstate_clean(struct xregs_state *x, size_t size)
+{
+	struct fxregs_state *fx = &x->i387;
+	u64 have = xgetbv(XCR_XFEATURE_ENABLED_MASK);
+	u64 init = have & ~x->header.xfeatures;
+	u32 len, offset, ecx, edx, i;
+
+	if (init & XFEATURE_MASK_FP) {
+		memset(fx, 0, offsetof(struct fxregs_state, mxcsr));
+		memset(fx->st_space, 0, sizeof(fx->st_space));
+		fx->cwd = 0x37f;
+	}
+	if (init & XFEATURE_MASK_SSE)
+		memset(fx->xmm_space, 0, sizeof(fx->xmm_space));
+	for (i = FIRST_EXTENDED_XFEATURE; i < XFEATURE_MAX; i++) {
+		if (!(init & BIT_ULL(i)))
+			continue;
+		cpuid_count(XSTATE_CPUID, i, &len, &offset, &ecx, &edx);
+		if (offset <= size && len <= size - offset)
+			memset((void *)x + offset, 0, len);
+	}
+	/* where debuggers look for the features that the processor has */
+	memset(fx->sw_reserved, 0, sizeof(fx->sw_reserved));
+	memcpy(fx->sw_reserved, &have, sizeof(have));
+}
+#endif
+
+/*
+ * Read the vector registers of @t, which is off its CPU, to @buf, as long as the
+ * regset. Until 5.14 the regset's function of processors without XSAVES first
+ * writes what is in its initial state into @t itself (fpstate_sanitize_xstate()).
+ * That is for a tracer, which keeps @t from running meanwhile; ours may be woken,
+ * and what it saves then must stay.
+ */
+static inline int crctl_xstate_get(struct task_struct *t, const struct user_regset *rs, void *buf)
+{
+	size_t size = (size_t)rs->n * rs->size;
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 14, 0)
+	if (boot_cpu_has(X86_FEATURE_XSAVE) && !boot_cpu_has(X86_FEATURE_XSAVES)) {
+		memcpy(buf, &t->thread.fpu.state.xsave, size);
+		crctl_xstate_clean(buf, size);
+		return 0;
+	}
+#endif
+	return rs->regset_get(t, rs, (struct membuf) { .p = buf, .left = size });
+}
+
 /*
  * Set the vector registers of @t, which is off its CPU; @rs is its regset and
  * @buf as long as that. Called by a kernel thread, which has no such state of its

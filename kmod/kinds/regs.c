@@ -147,8 +147,7 @@ static int dump_xstate(struct crctl_group *g, unsigned int idx,
 	buf = crctl_note_reserve(n, "LINUX", NT_X86_XSTATE, regset_bytes(rs));
 	if (!buf)
 		return -ENOMEM;
-	ret = rs->regset_get(t, rs, (struct membuf) {
-		.p = buf, .left = regset_bytes(rs) });
+	ret = crctl_xstate_get(t, rs, buf);
 	if (ret)
 		return ret;
 	memcpy(&bv, buf + 512, sizeof(bv));
