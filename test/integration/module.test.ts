@@ -1,7 +1,7 @@
 /** The module by itself: /proc/<pid>/dump, /proc/<pid>/mfd/, images as programs, arming and disarming. */
 
 import { expect } from "chai";
-import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { chmodSync, existsSync, openSync, closeSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
@@ -11,6 +11,7 @@ import { describeOutcome, run } from "./lib/crctl.js";
 import { PROGRAMS, REPO, newDirectory } from "./lib/paths.js";
 import { stateOf } from "./lib/procfs.js";
 import { Program } from "./lib/program.js";
+import { said } from "./lib/said.js";
 import { until } from "./lib/wait.js";
 
 const PROCDUMP = path.join(PROGRAMS, "procdump");
@@ -119,18 +120,6 @@ describe("/proc/<pid>/dump", () => {
     closeSync(fd);
   });
 });
-
-async function said(child: ChildProcessWithoutNullStreams, line: string): Promise<void> {
-  let text = "";
-  child.stdout.setEncoding("utf8");
-  const listen = (more: string): void => void (text += more);
-  child.stdout.on("data", listen);
-  await until(
-    () => `"${line}", got "${text}"`,
-    () => text.split("\n").includes(line),
-  );
-  child.stdout.off("data", listen);
-}
 
 describe("/proc/<pid>/mfd", () => {
   it("has a link for each file mapping, named by its start, that leads to the file", async () => {

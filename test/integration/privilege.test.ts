@@ -1,16 +1,20 @@
 /** Users without privilege: what they may do, and that nothing of this lets them do more. */
 
 import { expect } from "chai";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync, rmdirSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import path from "node:path";
 import { crctl, describeOutcome, must, mustFail, run, type Outcome } from "./lib/crctl.js";
 import { kernelLog } from "./lib/kmsg.js";
+import { remember } from "./lib/leftovers.js";
 import { Nobody } from "./lib/nobody.js";
 import { newDirectory } from "./lib/paths.js";
 import { pidsOfTree, stateOf, viewTree } from "./lib/procfs.js";
 import { Program } from "./lib/program.js";
 import { withJournal } from "./lib/scenario.js";
+import { said } from "./lib/said.js";
 import { until } from "./lib/wait.js";
 
 let nobody: Nobody;
@@ -194,6 +198,33 @@ describe("what is not one's own", () => {
     process.kill(program.pid, "SIGCONT");
     await mustFail("E_PERMISSION", 7, ["dump", "-t", String(program.pid), "-D", program.newImage()], nobody);
     await program.finish();
+  });
+
+  it("what was opened of one's own process is of no use when that has become a set-user-id program", async () => {
+    const directory = newDirectory();
+    const file = path.join(directory, "heap");
+    copyFileSync(path.join(nobody.programs, "heap"), file);
+    chmodSync(file, 0o4755);
+    const target = spawn("/bin/sh", ["-c", `kill -STOP $$; exec ${file} --status ${directory}/status`], { uid: nobody.uid });
+    const pid = target.pid ?? 0;
+    remember(pid);
+    await until("it to be stopped", () => stateOf(pid) === "T");
+    const reader = spawn(path.join(nobody.programs, "procdump"), [String(pid), "hold"], { uid: nobody.uid });
+    await said(reader, "open");
+    const lister = spawn("/bin/sh", ["-c", `cd /proc/${pid}/mfd && ls >&2 && echo open && read line; ls; cat *; echo end`], {
+      uid: nobody.uid,
+    });
+    await said(lister, "open");
+    process.kill(pid, "SIGCONT");
+    await until("it to have root's rights", () => /^Uid:\t65534\t0\t/m.test(readOfProcess(String(pid), "status")));
+    reader.stdin.end();
+    await said(reader, "EACCES");
+    let listed = "";
+    lister.stdout.on("data", (more: Buffer) => (listed += more.toString()));
+    lister.stdin.end();
+    await once(lister, "exit");
+    expect(listed).to.equal("end\n");
+    process.kill(pid, "SIGKILL");
   });
 
   it("links to mapped files are listed and read, and lead nowhere", async () => {

@@ -117,6 +117,18 @@ static struct crctl_vma *smallest_anon(const struct image *im)
 	return found;
 }
 
+/* Where the program has its constants, none of which it needs when it goes on. */
+static const char constant[] = "constant";
+
+static struct crctl_vma *constants(const struct image *im)
+{
+	struct crctl_vma *v = record(im, CRCTL_NT_VMA);
+
+	while (v->end <= (uintptr_t)constant)
+		v++;
+	return v;
+}
+
 static struct crctl_vma *last_vma(const struct image *im)
 {
 	return (struct crctl_vma *)record(im, CRCTL_NT_VMA) + head(im, CRCTL_NT_VMA)->count - 1;
@@ -158,12 +170,10 @@ static int has_flags(void)
 	return (flags & 0x1a3000) || !(flags & 0x200);
 }
 
-/* The first mapping of the program, which is of another file now: no more than the descriptor let it be. */
+/* The program's constants, which are of another file now: no more than the descriptor lets them be. */
 static int cannot_write(void)
 {
-	extern char __executable_start;
-
-	return mprotect(&__executable_start, 4096, PROT_READ | PROT_WRITE) == 0 || errno != EACCES;
+	return mprotect((void *)((uintptr_t)constant & -4096ul), 4096, PROT_READ | PROT_WRITE) == 0 || errno != EACCES;
 }
 
 static int is_dumpable(void)
@@ -379,10 +389,8 @@ CHANGE(vdso_moved, MM(im)->vdso += 0x10000; MM(im)->vvar += 0x10000; struct crct
 			v[i].start += 0x10000, v[i].end += 0x10000)
 /* of manifests */
 CHANGE(exe, MM(im)->exe_fd = FD_EXE)
-CHANGE(shared_write, struct crctl_vma *v = vma_of(im, CRCTL_VMA_FILE_PRIVATE); v->kind = CRCTL_VMA_FILE_SHARED;
-       v->prot = 3; v->fd = FD_EXE)
-CHANGE(shared_read, struct crctl_vma *v = vma_of(im, CRCTL_VMA_FILE_PRIVATE); v->kind = CRCTL_VMA_FILE_SHARED;
-       v->fd = FD_EXE)
+CHANGE(shared_write, struct crctl_vma *v = constants(im); v->kind = CRCTL_VMA_FILE_SHARED; v->prot = 3; v->fd = FD_EXE)
+CHANGE(shared_read, struct crctl_vma *v = constants(im); v->kind = CRCTL_VMA_FILE_SHARED; v->fd = FD_EXE)
 CHANGE(write_only, vma_of(im, CRCTL_VMA_FILE_PRIVATE)->fd = FD_EXE)
 CHANGE(noexec, struct crctl_vma *v = vma_of(im, CRCTL_VMA_FILE_PRIVATE); v->prot = 5; v->fd = FD_EXE)
 CHANGE(pipe_map, vma_of(im, CRCTL_VMA_FILE_PRIVATE)->fd = FD_PIPE_READ)
