@@ -90,7 +90,11 @@ describe("faults: a tree that acts during its dump", () => {
     it(`that forks (${point})`, async () => {
       await acting(
         point,
-        (pair) => pair.carriesOut("sleep 1000 &"),
+        async (pair) => {
+          await pair.carriesOut("sleep 1000 &");
+          // the child is a bash until it executes the program
+          await until("it to sleep", () => pidsOfTree(pair.child).some((pid) => readFileSync(`/proc/${pid}/comm`, "utf8") === "sleep\n"));
+        },
         async (pair, outcome, image) => {
           expect(outcome.status, describeOutcome(outcome)).to.equal(0);
           expect(await shown(image)).to.deep.equal(["bash", "bash", "sleep"]);
