@@ -94,6 +94,18 @@ function read(path: string): string {
   return readFileSync(path, "latin1");
 }
 
+/**
+ * Without pending signals that are not blocked: they are on their way, and gone at the next look. (Those of a process that is
+ * stopped stay, and its program looks whether they come back.)
+ */
+function settled(status: Record<string, string>): Record<string, string> {
+  const blocked = BigInt(`0x${status.SigBlk ?? "0"}`);
+  const seen = { ...status };
+  for (const key of ["SigPnd", "ShdPnd"])
+    if (seen[key] !== undefined) seen[key] = (BigInt(`0x${seen[key]}`) & blocked).toString(16).padStart(16, "0");
+  return seen;
+}
+
 /** proc(5): undefined while the kernel has no such process. */
 function stat(pid: number): { comm: string; fields: string[] } | undefined {
   let text: string;
@@ -223,7 +235,7 @@ function mergedMaps(pid: number, rename: Renaming): string[] {
 
 function threadView(pid: number, tid: string): ThreadView {
   const directory = `/proc/${pid}/task/${tid}`;
-  return { name: read(`${directory}/comm`).trimEnd(), status: lines(`${directory}/status`, THREAD_STATUS) };
+  return { name: read(`${directory}/comm`).trimEnd(), status: settled(lines(`${directory}/status`, THREAD_STATUS)) };
 }
 
 function entries<T>(names: readonly string[], value: (name: string) => T): Record<string, T> {
@@ -256,7 +268,7 @@ function taskView(pid: number, isRoot: boolean, rename: Renaming): TaskView {
     cmdline: read(`${directory}/cmdline`),
     environ: read(`${directory}/environ`),
     auxv: readFileSync(`${directory}/auxv`).toString("hex"),
-    status: lines(`${directory}/status`, STATUS),
+    status: settled(lines(`${directory}/status`, STATUS)),
     settings: entries(SETTINGS, (name) => read(`${directory}/${name}`)),
     maps: mergedMaps(pid, rename),
     files: entries(readdirSync(`${directory}/fd`), (fd) => fileView(pid, fd, rename)),
