@@ -84,10 +84,9 @@ describe("generations", () => {
     // what is lost once in each generation adds up in one cache: a small object of 1 KiB in 90 of them is more
     const names = grown.map(([name, kib]) => `${name} +${Math.round(kib)} KiB`).join(", ");
     console.log(`      caches that grew by more than 64 KiB: ${names === "" ? "none" : names}`);
-    expect(
-      grown.filter(([, kib]) => kib > 256),
-      "a cache",
-    ).to.deep.equal([]);
+    // a few generations say nothing about that: caches are still being filled
+    const lost = GENERATIONS > 2 * SETTLED ? grown.filter(([, kib]) => kib > 256) : [];
+    expect(lost, "caches that grew").to.deep.equal([]);
     expect(last.unreclaimableKiB - first.unreclaimableKiB, "unreclaimable slab, KiB").to.be.below(4096);
     expect(last.slabKiB - first.slabKiB, "slab, KiB").to.be.below(8192);
   });
