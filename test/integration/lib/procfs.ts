@@ -41,34 +41,7 @@ export interface TaskView {
 
 export type TreeView = Record<string, TaskView>;
 
-/** Lines of /proc/<pid>/status that are state and not history. */
-const STATUS = [
-  "Umask",
-  "Tgid",
-  "NStgid",
-  "Uid",
-  "Gid",
-  "Groups",
-  "Threads",
-  "SigPnd",
-  "ShdPnd",
-  "SigBlk",
-  "SigIgn",
-  "SigCgt",
-  "CapInh",
-  "CapPrm",
-  "CapEff",
-  "CapBnd",
-  "CapAmb",
-  "NoNewPrivs",
-  "Seccomp",
-  "Seccomp_filters",
-  "Speculation_Store_Bypass",
-  "Cpus_allowed",
-  "Mems_allowed",
-  "VmLck",
-  "THP_enabled",
-];
+/** Lines of /proc/<pid>/status that are state and not history: of each thread, and of the process besides. */
 const THREAD_STATUS = [
   "Uid",
   "Gid",
@@ -84,6 +57,20 @@ const THREAD_STATUS = [
   "Seccomp",
   "Seccomp_filters",
   "Cpus_allowed",
+];
+const STATUS = [
+  ...THREAD_STATUS,
+  "Umask",
+  "Tgid",
+  "NStgid",
+  "Threads",
+  "ShdPnd",
+  "SigIgn",
+  "SigCgt",
+  "Speculation_Store_Bypass",
+  "Mems_allowed",
+  "VmLck",
+  "THP_enabled",
 ];
 const SETTINGS = ["limits", "oom_score_adj", "coredump_filter", "personality", "timerslack_ns", "timers", "cgroup"];
 
