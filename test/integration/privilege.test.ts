@@ -46,6 +46,15 @@ async function withSetting(file: string, value: string, act: () => Promise<void>
   }
 }
 
+function failsWith(act: () => void): string | undefined {
+  try {
+    act();
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code;
+  }
+}
+
 describe("a user's own process", () => {
   const PLAIN = [
     "heap",
@@ -416,26 +425,38 @@ describe("settings of the kernel", () => {
     await program.finish();
   });
 
-  for (const [file, value, word] of [
-    ["/proc/sys/kernel/ftrace_enabled", "0", "kernel.ftrace_enabled"],
-    ["/sys/kernel/debug/kprobes/enabled", "0", "kprobes"],
-  ] as const) {
-    it(`${file}: the entries are gone, and every command says why`, async () => {
-      if (file.startsWith("/sys/kernel/debug/") && !existsSync(file)) {
-        expect((await run("mount", ["-t", "debugfs", "debugfs", "/sys/kernel/debug"])).status).to.equal(0);
-      }
-      const program = await Program.start("heap");
-      await withSetting(file, value, async () => {
-        const error = await mustFail("E_NO_MODULE", 8, ["dump", "-t", String(program.pid), "-D", program.newImage()]);
-        expect(error.message).to.include(word);
-        const { status, stdout } = await crctl(["check"]);
-        expect(status).to.equal(8);
-        expect(stdout).to.include(word);
-      });
-      await program.cycle();
-      await program.finish();
+  /** Without its entries in /proc every command says why, and nothing is lost. */
+  async function withoutEntries(file: string, word: string): Promise<void> {
+    const program = await Program.start("heap");
+    await withSetting(file, "0", async () => {
+      const error = await mustFail("E_NO_MODULE", 8, ["dump", "-t", String(program.pid), "-D", program.newImage()]);
+      expect(error.message).to.include(word);
+      const { status, stdout } = await crctl(["check"]);
+      expect(status).to.equal(8);
+      expect(stdout).to.include(word);
     });
+    await program.cycle();
+    await program.finish();
   }
+
+  it("kernel.ftrace_enabled=0: the entries are gone, and every command says why, or the kernel does not allow it", async () => {
+    const file = "/proc/sys/kernel/ftrace_enabled";
+    const complaint = failsWith(() => {
+      writeFileSync(file, "0");
+      writeFileSync(file, "1");
+    });
+    if (complaint === undefined) return withoutEntries(file, "kernel.ftrace_enabled");
+    expect(complaint).to.equal("ENOTSUP");
+    expect(kernelLog().complaints().join("\n")).to.match(/ftrace_enabled file is deprecated/);
+    expect(readFileSync(file, "utf8")).to.equal("1\n");
+    expect((await crctl(["check"])).status).to.equal(0);
+  });
+
+  it("kprobes switched off in debugfs: the entries are gone, and every command says why", async () => {
+    const file = "/sys/kernel/debug/kprobes/enabled";
+    if (!existsSync(file)) expect((await run("mount", ["-t", "debugfs", "debugfs", "/sys/kernel/debug"])).status).to.equal(0);
+    await withoutEntries(file, "kprobes");
+  });
 
   it("hidepid: users dump what they see", async () => {
     const program = await start("heap");

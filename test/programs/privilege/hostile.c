@@ -29,81 +29,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../../kmod/crctl_image.h"
+#include "image.h"
 
 #define TASK_END	0x7ffffffff000ull
 #define BIG		(64ul << 20)
 
-/* Where a manifest finds its files. */
-enum { FD_PAGES = 100, FD_EXE, FD_PIPE_READ, FD_PIPE_WRITE };
-
-struct image {
-	uint8_t *data;
-	size_t size;
-};
-
 static const char *file_to_map = "/proc/self/exe";
-
-/* ---- finding things in an image ---- */
-
-static uint8_t *find_note(const struct image *im, const char *owner, uint32_t type, uint32_t *size)
-{
-	const Elf64_Phdr *ph = (const void *)(im->data + 128);
-	uint8_t *p = im->data + ph->p_offset, *end = p + ph->p_filesz;
-
-	while (p < end) {
-		Elf64_Nhdr *nh = (void *)p;
-		uint8_t *desc = p + sizeof(*nh) + ((nh->n_namesz + 3) & ~3u);
-
-		if (nh->n_type == type && !strcmp((char *)p + sizeof(*nh), owner)) {
-			*size = nh->n_descsz;
-			return desc;
-		}
-		p = desc + ((nh->n_descsz + 3) & ~3u);
-	}
-	errx(2, "no note %x", type);
-}
-
-/* The first record of a note of ours. */
-static void *record(const struct image *im, uint32_t type)
-{
-	uint32_t size;
-
-	return find_note(im, CRCTL_NOTE_NAME, type, &size) + sizeof(struct crctl_note_head);
-}
-
-static struct crctl_note_head *head(const struct image *im, uint32_t type)
-{
-	return (struct crctl_note_head *)record(im, type) - 1;
-}
-
-/* Of struct user_regs_struct; pr_reg of NT_PRSTATUS. */
-enum { R_IP = 16, R_CS = 17, R_FLAGS = 18, R_SS = 20, R_FS_BASE = 21, R_GS_BASE = 22, R_DS = 23 };
-
-static uint64_t *reg(const struct image *im, int nr)
-{
-	uint32_t size;
-
-	return (uint64_t *)(find_note(im, "CORE", NT_PRSTATUS, &size) + 112) + nr;
-}
-
-static uint8_t *xstate(const struct image *im)
-{
-	uint32_t size;
-
-	return find_note(im, "LINUX", NT_X86_XSTATE, &size);
-}
-
-static struct crctl_vma *vma_of(const struct image *im, uint32_t kind)
-{
-	struct crctl_vma *v = record(im, CRCTL_NT_VMA);
-	uint32_t i;
-
-	for (i = 0; i < head(im, CRCTL_NT_VMA)->count; i++)
-		if (v[i].kind == kind)
-			return &v[i];
-	errx(2, "no mapping of kind %u", kind);
-}
 
 /* Small enough for what anybody may lock: 64 KiB on older kernels. */
 static struct crctl_vma *smallest_anon(const struct image *im)
@@ -127,6 +58,49 @@ static struct crctl_vma *constants(const struct image *im)
 	while (v->end <= (uintptr_t)constant)
 		v++;
 	return v;
+}
+
+static int is_vdso(const struct crctl_vma *v)
+{
+	return v->kind == CRCTL_VMA_VDSO || v->kind == CRCTL_VMA_VVAR;
+}
+
+/* How far up the vdso and its data have to go so as not to meet other mappings. */
+static uint64_t free_distance(const struct image *im)
+{
+	const struct crctl_vma *v = record(im, CRCTL_NT_VMA);
+	const struct crctl_mm *mm = record(im, CRCTL_NT_MM);
+	uint64_t end = vma_of(im, CRCTL_VMA_VDSO)->end, distance = 0x10000;
+	uint32_t i;
+
+	for (i = 0; i < head(im, CRCTL_NT_VMA)->count; i++)
+		while (!is_vdso(&v[i]) && mm->vvar + distance < v[i].end && v[i].start < end + distance)
+			distance += 0x10000;
+	return distance;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct crctl_vma *v = a, *w = b;
+
+	return v->start < w->start ? -1 : v->start > w->start;
+}
+
+static void move_vdso(const struct image *im, uint64_t distance)
+{
+	struct crctl_vma *v = record(im, CRCTL_NT_VMA);
+	struct crctl_mm *mm = record(im, CRCTL_NT_MM);
+	uint32_t i;
+
+	mm->vdso += distance;
+	mm->vvar += distance;
+	for (i = 0; i < head(im, CRCTL_NT_VMA)->count; i++) {
+		if (!is_vdso(&v[i]))
+			continue;
+		v[i].start += distance;
+		v[i].end += distance;
+	}
+	qsort(v, i, sizeof(*v), by_start);
 }
 
 static struct crctl_vma *last_vma(const struct image *im)
@@ -240,74 +214,6 @@ static void read_dump(struct image *im)
 	waitpid(pid, &status, 0);
 }
 
-/* ---- manifests ---- */
-
-static void add_note(struct image *im, uint32_t type, const void *rec, uint32_t rec_size, uint32_t count,
-		     const void *extra, uint32_t extra_size)
-{
-	struct crctl_note_head h = {
-		.version = CRCTL_IMAGE_VERSION, .rec_size = rec_size, .count = count, .extra_size = extra_size,
-	};
-	Elf64_Nhdr nh = { .n_namesz = 6, .n_descsz = sizeof(h) + rec_size * count + extra_size, .n_type = type };
-	uint8_t *p = im->data + im->size;
-
-	memset(p, 0, 12 + 8 + nh.n_descsz + 4);
-	memcpy(p, &nh, sizeof(nh));
-	memcpy(p + 12, CRCTL_NOTE_NAME, 6);
-	memcpy(p + 20, &h, sizeof(h));
-	memcpy(p + 36, rec, (size_t)rec_size * count);
-	memcpy(p + 36 + (size_t)rec_size * count, extra, extra_size);
-	im->size += 20 + ((nh.n_descsz + 3) & ~3u);
-	((Elf64_Phdr *)(im->data + 128))->p_filesz = im->size - 128 - sizeof(Elf64_Phdr);
-}
-
-static void save(const struct image *im, const char *path, int mode)
-{
-	int fd;
-
-	unlink(path);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0700);
-	if (fd < 0 || write(fd, im->data, im->size) != (ssize_t)im->size || fchmod(fd, mode) || close(fd))
-		err(2, "%s", path);
-}
-
-static void to_manifest(struct image *im, const char *pages)
-{
-	const Elf64_Phdr *ph = (const void *)(im->data + 128);
-	uint32_t nr = ((Elf64_Shdr *)(im->data + 64))->sh_info - 1, i;
-	struct crctl_extent *e = calloc(nr, sizeof(*e));
-	struct crctl_vma *v = record(im, CRCTL_NT_VMA);
-	Elf64_Phdr notes = ph[0];
-
-	if (!e)
-		err(2, "memory");
-	save(im, pages, 0600);
-	for (i = 0; i < nr; i++)
-		e[i] = (struct crctl_extent){
-			.vaddr = ph[i + 1].p_vaddr, .len = ph[i + 1].p_filesz, .offset = ph[i + 1].p_offset, .fd = FD_PAGES,
-		};
-	((struct crctl_image_info *)record(im, CRCTL_NT_IMAGE))->kind = CRCTL_IMAGE_MANIFEST;
-	for (i = 0; i < head(im, CRCTL_NT_VMA)->count; i++) {
-		/* files but its own, libraries, are mapped by the names that they have here */
-		if (v[i].kind != CRCTL_VMA_FILE_PRIVATE)
-			continue;
-		char name[4097] = "";
-
-		memcpy(name, (uint8_t *)(v + head(im, CRCTL_NT_VMA)->count) + v[i].name_off, v[i].name_len);
-		v[i].fd = open(name, O_RDONLY);
-		if (v[i].fd < 0)
-			err(2, "%s", name);
-	}
-	memmove(im->data + 128 + sizeof(notes), im->data + notes.p_offset, notes.p_filesz);
-	notes.p_offset = 128 + sizeof(notes);
-	memcpy(im->data + 128, &notes, sizeof(notes));
-	((Elf64_Ehdr *)im->data)->e_phnum = 1;
-	((Elf64_Shdr *)(im->data + 64))->sh_info = 1;
-	im->size = notes.p_offset + notes.p_filesz;
-	add_note(im, CRCTL_NT_EXTENT, e, sizeof(*e), nr, NULL, 0);
-	free(e);
-}
-
 /* ---- changes ---- */
 
 static void limit(int which, rlim_t value)
@@ -383,10 +289,7 @@ CHANGE(exit_signal_99, PROCESS(im)->exit_signal = 99)
 CHANGE(sigkill, SIGACTION(im)[SIGKILL - 1].handler = 0x400000; THREAD(im)->sigmask = ~0ull)
 CHANGE(vdso_bytes, uint32_t size; find_note(im, CRCTL_NOTE_NAME, CRCTL_NT_VDSO, &size)[64] ^= 1)
 CHANGE(vdso_alone, MM(im)->vdso += 0x1000; vma_of(im, CRCTL_VMA_VDSO)->start += 0x1000)
-CHANGE(vdso_moved, MM(im)->vdso += 0x10000; MM(im)->vvar += 0x10000; struct crctl_vma *v = record(im, CRCTL_NT_VMA);
-       for (uint32_t i = 0; i < head(im, CRCTL_NT_VMA)->count; i++)
-		if (v[i].kind == CRCTL_VMA_VDSO || v[i].kind == CRCTL_VMA_VVAR)
-			v[i].start += 0x10000, v[i].end += 0x10000)
+CHANGE(vdso_moved, move_vdso(im, free_distance(im)))
 /* of manifests */
 CHANGE(exe, MM(im)->exe_fd = FD_EXE)
 CHANGE(shared_write, struct crctl_vma *v = constants(im); v->kind = CRCTL_VMA_FILE_SHARED; v->prot = 3; v->fd = FD_EXE)
