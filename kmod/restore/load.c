@@ -111,11 +111,23 @@ static int read_all(struct file *file, void *buf, size_t len, loff_t pos)
 	return 0;
 }
 
-static void *read_part(struct file *file, size_t len, loff_t pos)
+/*
+ * What anybody may have the kernel hold of an image's head. It is charged to the
+ * memory cgroup, if there is one, but no limit of the user's knows of it and the
+ * OOM killer does not see whose it is. Enough for a million pieces of memory.
+ */
+#define MAX_UNPRIVILEGED	(64u << 20)
+
+static void *read_part(struct file *file, size_t len, loff_t pos, const char **why)
 {
-	void *buf = kvmalloc(len ?: 1, GFP_KERNEL_ACCOUNT);
+	void *buf;
 	int ret;
 
+	if (len > MAX_UNPRIVILEGED && !capable(CAP_SYS_RESOURCE)) {
+		*why = "so many headers or notes need CAP_SYS_RESOURCE";
+		return ERR_PTR(-EPERM);
+	}
+	buf = kvmalloc(len ?: 1, GFP_KERNEL_ACCOUNT);
 	if (!buf)
 		return ERR_PTR(-ENOMEM);
 	ret = read_all(file, buf, len, pos);
@@ -154,7 +166,7 @@ static int read_image(struct crctl_restore *r, const u8 *start, u64 size,
 	ret = crctl_parse_ehdr(start, BINPRM_BUF_SIZE, size, &layout, why);
 	if (ret)
 		return -ENOEXEC;	/* somebody else's core file */
-	p = read_part(r->image, (size_t)layout.phnum * sizeof(Elf64_Phdr), layout.phoff);
+	p = read_part(r->image, (size_t)layout.phnum * sizeof(Elf64_Phdr), layout.phoff, why);
 	if (IS_ERR(p))
 		return PTR_ERR(p);
 	r->phdrs = p;
@@ -162,7 +174,7 @@ static int read_image(struct crctl_restore *r, const u8 *start, u64 size,
 	ret = crctl_parse_phdrs(r->phdrs, r->phnum, size, &lim, why);
 	if (ret)
 		return ret;
-	p = read_part(r->image, r->phdrs[0].p_filesz, r->phdrs[0].p_offset);
+	p = read_part(r->image, r->phdrs[0].p_filesz, r->phdrs[0].p_offset, why);
 	if (IS_ERR(p))
 		return PTR_ERR(p);
 	r->notes = p;

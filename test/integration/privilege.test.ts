@@ -309,6 +309,8 @@ const HOSTILE: Record<string, string> = {
   vdso_bytes: "errno EOPNOTSUPP",
   vdso_alone: "errno EOPNOTSUPP",
   vdso_moved: "exit 0",
+  // what no limit of the user's counts
+  headers: "errno EPERM",
   // no ids of one's choice
   thread: "signal 9",
   // the image as a file
@@ -358,6 +360,9 @@ describe("a hostile image", () => {
     const found: Record<string, string> = {};
     for (const change of Object.keys(HOSTILE)) found[change] = await hostile(directory, change, file);
     expect(found).to.deep.equal(HOSTILE);
+    // who may have as many headers is told what is wrong with them
+    const root = await run(path.join(nobody.programs, "hostile"), [newDirectory(), "headers"]);
+    expect(root.stdout).to.equal("errno EINVAL\n");
   });
 
   it("does not run from a mount without exec, nor maps code from one", async () => {

@@ -290,6 +290,10 @@ CHANGE(sigkill, SIGACTION(im)[SIGKILL - 1].handler = 0x400000; THREAD(im)->sigma
 CHANGE(vdso_bytes, uint32_t size; find_note(im, CRCTL_NOTE_NAME, CRCTL_NT_VDSO, &size)[64] ^= 1)
 CHANGE(vdso_alone, MM(im)->vdso += 0x1000; vma_of(im, CRCTL_VMA_VDSO)->start += 0x1000)
 CHANGE(vdso_moved, move_vdso(im, free_distance(im)))
+/* empty ones, just beyond 64 MiB of them */
+CHANGE(headers, const uint32_t nr = (64 << 20) / sizeof(Elf64_Phdr) + 1; size_t size = 128 + nr * sizeof(Elf64_Phdr);
+       memset(im->data + im->size, 0, size - im->size); im->size = size;
+       ((Elf64_Shdr *)(im->data + 64))->sh_info = nr; ((Elf64_Ehdr *)im->data)->e_phnum = PN_XNUM)
 /* of manifests */
 CHANGE(exe, MM(im)->exe_fd = FD_EXE)
 CHANGE(shared_write, struct crctl_vma *v = constants(im); v->kind = CRCTL_VMA_FILE_SHARED; v->prot = 3; v->fd = FD_EXE)
@@ -338,6 +342,7 @@ static const struct {
 	DUMPED(flusher), DUMPED(seccomp_lost), DUMPED(locked, .prepare = lock_nothing),
 	DUMPED(locked_later, .prepare = lock_nothing), DUMPED(exit_signal), DUMPED(exit_signal_99),
 	DUMPED(sigkill, .check = catches_sigkill), DUMPED(vdso_bytes), DUMPED(vdso_alone), DUMPED(vdso_moved),
+	DUMPED(headers),
 	{ "thread", .change = nothing, .threads = 1 },
 	{ "big", .change = nothing, .big = 1 },
 	{ "little_space", .change = nothing, .prepare = little_space, .big = 1 },

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The meaning of an image's notes: no field is used that was not looked at here. */
+#include "image/check.h"
+
+#define VMF_KNOWN	((1ull << 17) - 1)
+#define FILE_KNOWN	0xfu
+#define PROT_KNOWN	7u
+
+/* Selectors of a 64-bit task: __USER_CS, __USER_DS; data segments may be null. */
+#define SEL_USER_CS	0x33
+#define SEL_USER_DS	0x2b
+
+static bool in_extra(const struct crctl_ref *ref, u64 off, u64 len)
+{
+	return off <= ref->extra_size && len <= ref->extra_size - off;
+}
+
+int crctl_check_mm(const struct crctl_parsed *p, const struct crctl_limits *lim,
+		   const char **why)
+{
+	const struct crctl_mm *m = &p->mm;
+	const u64 addr[] = {
+		m->start_code, m->end_code, m->start_data, m->end_data,
+		m->start_brk, m->brk, m->start_stack, m->arg_start, m->arg_end,
+		m->env_start, m->env_end, m->mmap_base,
+	};
+	size_t i;
+
+	/* the rules of prctl(PR_SET_MM_MAP) */
+	for (i = 0; i < ARRAY_SIZE(addr); i++)
+		if (addr[i] >= lim->task_size || addr[i] < lim->min_addr)
+			return bad(why, "an address of the memory layout is out of range");
+	if (m->start_code >= m->end_code || m->start_data > m->end_data ||
+	    m->start_brk > m->brk || m->arg_start > m->arg_end ||
+	    m->env_start > m->env_end)
+		return bad(why, "the memory layout is out of order");
+	if (m->mmap_base % PAGE_BYTES || m->vdso % PAGE_BYTES || m->vvar % PAGE_BYTES)
+		return bad(why, "the memory layout is not page aligned");
+	if (m->vdso >= lim->task_size || m->vvar >= lim->task_size ||
+	    (m->vdso && (!m->vvar || m->vvar >= m->vdso || m->vvar < lim->min_addr)))
+		return bad(why, "the vdso is out of range");
+	if (m->lock_future > 2 || m->dumpable > 2 || m->thp_disable > 1 ||
+	    m->membarrier > 15)
+		return bad(why, "a memory attribute is out of range");
+	if (!in_extra(&p->mm_ref, m->exe_off, m->exe_len))
+		return bad(why, "the path of the executable is out of range");
+	return 0;
+}
+
+int crctl_check_vmas(const struct crctl_parsed *p, const struct crctl_limits *lim,
+		     const char **why)
+{
+	struct crctl_vma v;
+	u64 next = lim->min_addr;
+	bool manifest = p->info.kind == CRCTL_IMAGE_MANIFEST;
+	u32 i;
+
+	if (p->vma.count > CRCTL_MAX_VMAS)
+		return bad(why, "too many mappings");
+	for (i = 0; i < p->vma.count; i++) {
+		crctl_rec(&p->vma, i, &v, sizeof(v));
+		if (v.start % PAGE_BYTES || v.end % PAGE_BYTES || v.start >= v.end)
+			return bad(why, "a mapping is empty or not page aligned");
+		if (v.start < next || v.end > lim->task_size)
+			return bad(why, "a mapping is out of order or range");
+		next = v.end;
+		if (v.prot & ~PROT_KNOWN || v.flags & ~VMF_KNOWN ||
+		    v.file_flags & ~FILE_KNOWN || v.flags & CRCTL_VMF_SYNC)
+			return bad(why, "a mapping has unknown flags");
+		if (!in_extra(&p->vma, v.name_off, v.name_len) || v.name_len > 4096)
+			return bad(why, "the path of a mapping is out of range");
+		if (v.fd != -1 && v.kind != CRCTL_VMA_FILE_PRIVATE &&
+		    v.kind != CRCTL_VMA_FILE_SHARED)
+			return bad(why, "a mapping of no file has a descriptor");
+		switch (v.kind) {
+		case CRCTL_VMA_ANON:
+			break;
+		case CRCTL_VMA_FILE_PRIVATE:
+		case CRCTL_VMA_FILE_SHARED:
+			if (v.offset % PAGE_BYTES || v.offset >> 63 ||
+			    (v.offset + (v.end - v.start)) >> 63)
+				return bad(why, "a mapping's file offset is out of range");
+			if (manifest ? v.fd < 0 : v.fd != -1)
+				return bad(why, "a file mapping has the wrong descriptor");
+			if (v.flags & (CRCTL_VMF_GROWSDOWN | CRCTL_VMF_WIPEONFORK |
+				       CRCTL_VMF_DROPPABLE))
+				return bad(why, "a file mapping has flags of anonymous memory");
+			break;
+		case CRCTL_VMA_VDSO:
+			if (v.start != p->mm.vdso)
+				return bad(why, "the vdso is not where it should be");
+			break;
+		case CRCTL_VMA_VVAR:
+			if (!p->mm.vvar || v.start < p->mm.vvar || v.start >= p->mm.vdso)
+				return bad(why, "the vvar area is not where it should be");
+			break;
+		default:
+			return bad(why, "a mapping of unknown kind");
+		}
+	}
+	return 0;
+}
+
+static int check_regs(const struct crctl_thread_ref *t, u64 task_size,
+		      const char **why)
+{
+	static const u8 data_regs[] = {
+		CRCTL_REG_DS, CRCTL_REG_ES, CRCTL_REG_FS, CRCTL_REG_GS,
+	};
+	u32 i;
+
+	if (crctl_reg(t, CRCTL_REG_CS) != SEL_USER_CS ||
+	    crctl_reg(t, CRCTL_REG_SS) != SEL_USER_DS)
+		return bad(why, "a code or stack selector is not that of a 64-bit task");
+	for (i = 0; i < sizeof(data_regs); i++) {
+		u64 sel = crctl_reg(t, data_regs[i]);
+
+		if (sel && sel != SEL_USER_DS)
+			return bad(why, "a data selector is not that of a 64-bit task");
+	}
+	if (crctl_reg(t, CRCTL_REG_IP) >= task_size ||
+	    crctl_reg(t, CRCTL_REG_FS_BASE) >= task_size ||
+	    crctl_reg(t, CRCTL_REG_GS_BASE) >= task_size)
+		return bad(why, "an instruction pointer or segment base is out of range");
+	return 0;
+}
+
+int crctl_check_thread(const struct crctl_thread_ref *t,
+		       const struct crctl_limits *lim, const char **why)
+{
+	struct crctl_thread r;
+	u32 pid, i;
+	u64 bv, comp;
+
+	crctl_rec(&t->rec, 0, &r, sizeof(r));
+	if (!r.nr_pids || r.nr_pids > CRCTL_MAX_PID_LEVELS || r.pids_off % 4 ||
+	    !in_extra(&t->rec, r.pids_off, 4ull * r.nr_pids))
+		return bad(why, "a thread's ids are out of range");
+	for (i = 0; i < r.nr_pids; i++) {
+		memcpy(&pid, t->rec.extra + r.pids_off + 4 * i, 4);
+		if (!pid || pid > (1u << 22))
+			return bad(why, "a thread's id is out of range");
+	}
+	if (r.comm[15])
+		return bad(why, "a thread's name is not terminated");
+	if (r.clear_child_tid >= lim->task_size || r.robust_list >= lim->task_size ||
+	    r.rseq >= lim->task_size || r.sas_sp >= lim->task_size ||
+	    r.sas_size >= lim->task_size)
+		return bad(why, "an address of a thread is out of range");
+	if (r.pdeath_signal > 64 || r.seccomp_mode > 2 || r.settings & ~CRCTL_SETTINGS ||
+	    r.in_syscall > 1)
+		return bad(why, "an attribute of a thread is out of range");
+	switch (r.restart_kind) {
+	case CRCTL_RESTART_NONE:
+		break;
+	case CRCTL_RESTART_NANOSLEEP:
+		if (r.restart_arg[2] > (lim->time32 ? 2 : 1) ||
+		    r.restart_arg[1] >= lim->task_size)
+			return bad(why, "a sleep to go on with is malformed");
+		switch (r.restart_arg[0]) {
+		case 0: case 1: case 7: case 11:	/* the clocks hrtimers have */
+			break;
+		default:
+			return bad(why, "a sleep on an unknown clock");
+		}
+		break;
+	case CRCTL_RESTART_POLL:
+		if (r.restart_arg[0] >= lim->task_size ||
+		    r.restart_arg[1] > 0x7fffffff || r.restart_arg[2] > 1)
+			return bad(why, "a poll to go on with is malformed");
+		break;
+	case CRCTL_RESTART_FUTEX:
+		if (r.restart_arg[0] >= lim->task_size ||
+		    r.restart_arg[1] >> 32 || r.restart_arg[2] >> 32 ||
+		    !r.restart_arg[2] || r.restart_arg[3] > 7 || r.restart_arg[4] > 1)
+			return bad(why, "a futex wait to go on with is malformed");
+		break;
+	default:
+		return bad(why, "a system call to go on with is of unknown kind");
+	}
+	if (r.restart_left_ns >> 62)
+		return bad(why, "a time left is out of range");
+
+	/* the XSAVE header: only known features, standard format, no reserved bits */
+	memcpy(&bv, t->xstate + 512, 8);
+	memcpy(&comp, t->xstate + 520, 8);
+	if (bv & ~lim->xfeatures)
+		return bad(why, "the image uses CPU features that are not here");
+	if (comp || !all_zero(t->xstate + 528, 48))
+		return bad(why, "the extended state's header is malformed");
+	return check_regs(t, lim->task_size, why);
+}
+
+/* Far beyond what RLIMIT_SIGPENDING and fs.nr_open are, and soon over. */
+#define MAX_PENDING	(1u << 20)
+#define MAX_CLOEXEC	(1u << 24)
+
+int crctl_check_rest(const struct crctl_parsed *p, const struct crctl_limits *lim,
+		     const char **why)
+{
+	struct crctl_sigaction sa;
+	struct crctl_sigpending sp;
+	struct crctl_timer tm;
+	struct crctl_creds cr;
+	struct crctl_seccomp sc;
+	u32 i;
+	s32 last_id = -1;
+
+	if (p->sigaction.count != 64)
+		return bad(why, "the signal actions are not 64");
+	for (i = 0; i < 64; i++) {
+		crctl_rec(&p->sigaction, i, &sa, sizeof(sa));
+		if (sa.handler >= lim->task_size || sa.restorer >= lim->task_size)
+			return bad(why, "a signal handler is out of range");
+	}
+	if (p->sigpending.count > MAX_PENDING)
+		return bad(why, "too many pending signals");
+	for (i = 0; i < p->sigpending.count; i++) {
+		crctl_rec(&p->sigpending, i, &sp, sizeof(sp));
+		if (sp.target > p->nr_threads || !sp.signo || sp.signo > 64)
+			return bad(why, "a pending signal is out of range");
+	}
+	for (i = 0; i < p->timer.count; i++) {
+		crctl_rec(&p->timer, i, &tm, sizeof(tm));
+		if (tm.id <= last_id || tm.target > p->nr_threads ||
+		    tm.left_ns >> 62 || tm.interval_ns >> 62 ||
+		    tm.signo < 0 || tm.signo > 64)
+			return bad(why, "a timer is out of range");
+		last_id = tm.id;
+	}
+	for (i = 0; i < 3; i++)
+		if (p->process.itimer[i].value_ns >> 62 ||
+		    p->process.itimer[i].interval_ns >> 62)
+			return bad(why, "an interval timer is out of range");
+	if (p->process.exit_signal < 0 || p->process.exit_signal > 64 ||
+	    p->process.stop_signal > 64 || p->process.next_timer_id < 0)
+		return bad(why, "an attribute of the process is out of range");
+	if (p->creds.count != p->nr_threads)
+		return bad(why, "the credentials are not one for each thread");
+	for (i = 0; i < p->creds.count; i++) {
+		crctl_rec(&p->creds, i, &cr, sizeof(cr));
+		if (cr.nr_groups > 65536 || cr.groups_off % 4 ||
+		    !in_extra(&p->creds, cr.groups_off, 4ull * cr.nr_groups))
+			return bad(why, "the groups of a thread are out of range");
+	}
+	for (i = 0; i < p->seccomp.count; i++) {
+		crctl_rec(&p->seccomp, i, &sc, sizeof(sc));
+		if (!sc.thread || sc.thread > p->nr_threads || !sc.nr_insns ||
+		    sc.nr_insns > 4096 || sc.insns_off % 4 || sc.flags & ~6u ||
+		    !in_extra(&p->seccomp, sc.insns_off, 8ull * sc.nr_insns))
+			return bad(why, "a seccomp filter is out of range");
+	}
+	if (p->mm.vdso && !p->vdso.extra_size)
+		return bad(why, "the bytes of the vdso are missing");
+	if (p->cloexec.extra_size % 4 || p->cloexec.extra_size / 4 > MAX_CLOEXEC)
+		return bad(why, "the close-on-exec list is malformed");
+	return 0;
+}
