@@ -258,7 +258,12 @@ static void load(struct seed *s)
 		err(2, "%s", s->name);
 }
 
-static void make_seed(struct seed *s, size_t kind)
+const char *seed_kind(size_t kind)
+{
+	return kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[kind].name : NULL;
+}
+
+pid_t start_seed(size_t kind)
 {
 	int status;
 	pid_t pid = fork();
@@ -271,6 +276,14 @@ static void make_seed(struct seed *s, size_t kind)
 	}
 	if (waitpid(pid, &status, WUNTRACED) != pid || !WIFSTOPPED(status))
 		errx(2, "%s did not stop", kinds[kind].name);
+	return pid;
+}
+
+static void make_seed(struct seed *s, size_t kind)
+{
+	pid_t pid = start_seed(kind);
+	int status;
+
 	snprintf(s->name, sizeof(s->name), "%s", kinds[kind].name);
 	dump(s, pid);
 	kill(pid, SIGKILL);

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Descriptors that a manifest made here names; see manifest_descriptors(). */
 enum {
@@ -20,6 +21,12 @@ struct seed {
 	size_t size;
 	int dump_fd;		/* of a manifest: the image whose pages it wants; else -1 */
 };
+
+/* The name of a kind of process, NULL behind the last. */
+const char *seed_kind(size_t kind);
+
+/* Start a process of that kind. It has stopped when this returns. */
+pid_t start_seed(size_t kind);
 
 /*
  * Make the seeds, at most @room; returns how many. Ends the program with a

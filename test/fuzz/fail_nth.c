@@ -1,0 +1,327 @@
+/*
+ * Every allocation of the kernel fails once, one after the other, while a dump is
+ * read and while an image is executed: on a kernel with CONFIG_FAULT_INJECTION,
+ * CONFIG_FAILSLAB and CONFIG_FAIL_PAGE_ALLOC, see make fuzz-memory.
+ *
+ *	fail_nth [-m MOST]
+ *
+ *	-m  no more than so many allocations of each
+ *
+ * Documentation/fault-injection/fault-injection.rst: N in /proc/self/fail-nth has
+ * the Nth allocation of the task fail; what is left of N tells whether it came to
+ * that. A dump must then be the same as before or end in an errno, and execve()
+ * in an errno, the end of the task, or a task that goes on. Prints how often what
+ * happened; exit status 1 when something is not to be killed, or is left over.
+ */
+#include <dirent.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "leftovers.h"
+#include "seeds.h"
+
+#define MAX_SEEDS 32
+#define DUMP_ROOM (8u << 20)
+/* kB, see exec_fuzz.c */
+#define TOLERANCE 4096
+/* Far beyond what one of them allocates. */
+#define ENDLESS 100000ul
+/* Seconds that a task may take. */
+#define PATIENCE 60
+
+static unsigned long most = ENDLESS;
+
+/* What a child tells. */
+static struct answer {
+	int error;
+	bool other;		/* the dump is not the same, and no errno said so */
+} *answer;
+
+static struct tally {
+	unsigned long done, fine, failed, died, killed;
+} reads, executions;
+
+/* ---- the kernel's own switches ---- */
+
+static void set(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY);
+
+	if (fd < 0 || write(fd, value, strlen(value)) < 0)
+		err(2, "%s", path);
+	close(fd);
+}
+
+/* All allocations may fail, not only those that cannot wait; nothing is printed. */
+static void prepare(void)
+{
+	if (access("/sys/kernel/debug/failslab", F_OK) && mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL))
+		err(2, "/sys/kernel/debug");
+	set("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
+	set("/sys/kernel/debug/failslab/verbose", "0");
+	set("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
+	set("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N");
+	set("/sys/kernel/debug/fail_page_alloc/min-order", "0");
+	set("/sys/kernel/debug/fail_page_alloc/verbose", "0");
+}
+
+static void arm(unsigned long n)
+{
+	char text[32];
+	int fd = open("/proc/self/fail-nth", O_WRONLY | O_CLOEXEC);
+
+	snprintf(text, sizeof(text), "%lu", n);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		_exit(120);
+}
+
+/* Whether the allocation has failed, in a task that is dead or stands still. */
+static bool has_failed(pid_t pid)
+{
+	char path[64], text[32] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/fail-nth", pid);
+	fd = open(path, O_RDONLY);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		err(2, "%s", path);
+	close(fd);
+	return atol(text) == 0;
+}
+
+/* ---- one run ---- */
+
+/* Waits for its end, and kills it if there is none. Returns its status, -1: it cannot be killed. */
+static int end_of(pid_t pid, bool *failed, struct tally *t)
+{
+	const struct timespec pause = { .tv_nsec = 2000000 };
+	bool told = false;
+	siginfo_t info;
+	int i, status;
+
+	for (i = 0; i < 2 * PATIENCE * 500; i++) {
+		info.si_pid = 0;
+		if (waitid(P_PID, pid, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL))
+			err(2, "waitid");
+		if (info.si_pid && info.si_code != CLD_STOPPED)
+			break;
+		if ((info.si_pid || i == PATIENCE * 500) && !told) {
+			kill(pid, SIGKILL);
+			t->killed++;
+			told = true;
+		}
+		nanosleep(&pause, NULL);
+	}
+	if (!info.si_pid || info.si_code == CLD_STOPPED)
+		return -1;
+	*failed = has_failed(pid);
+	waitpid(pid, &status, __WALL);
+	return status;
+}
+
+/* All of it, with what is in mfd/ before it. Errors end it. */
+static void read_dump(pid_t pid, char *buf, size_t *size)
+{
+	char path[64], link[4200];
+	struct dirent *entry;
+	ssize_t n;
+	DIR *dir;
+	int fd;
+
+	*size = 0;
+	snprintf(path, sizeof(path), "/proc/%d/mfd", pid);
+	dir = opendir(path);
+	if (!dir)
+		return;
+	while ((errno = 0, entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link));
+		if (n < 0)
+			return;
+	}
+	if (errno)
+		return;
+	closedir(dir);
+	snprintf(path, sizeof(path), "/proc/%d/dump", pid);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return;
+	while ((n = read(fd, buf + *size, DUMP_ROOM - *size)) > 0)
+		*size += n;
+	if (n == 0)
+		errno = 0;
+}
+
+/* Returns whether there was an Nth allocation. */
+static bool try_read(pid_t target, char *buf, size_t expected, unsigned long n)
+{
+	bool failed = false;
+	size_t size;
+	int status;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		err(2, "fork");
+	if (!pid) {
+		arm(n);
+		read_dump(target, buf, &size);
+		answer->error = errno;
+		answer->other = !errno && size != expected;
+		_exit(0);
+	}
+	status = end_of(pid, &failed, &reads);
+	if (status) {
+		printf("reader %lu ends with %#x\n", n, status);
+		exit(1);
+	}
+	if (answer->other) {
+		printf("a dump of another size, and no error, when allocation %lu fails\n", n);
+		exit(1);
+	}
+	if (failed)
+		*(answer->error ? &reads.failed : &reads.fine) += 1;
+	reads.done += failed;
+	return failed;
+}
+
+static bool try_execve(const struct seed *s, const char *path, unsigned long n)
+{
+	static char *const argv[] = { "image", NULL }, *const envp[] = { NULL };
+	bool failed = false;
+	int status;
+	pid_t pid;
+
+	answer->error = 0;
+	pid = fork();
+	if (pid < 0)
+		err(2, "fork");
+	if (!pid) {
+		setpgid(0, 0);
+		if (s->dump_fd >= 0)
+			manifest_descriptors(s);
+		arm(n);
+		execve(path, argv, envp);
+		answer->error = errno;
+		_exit(121);
+	}
+	status = end_of(pid, &failed, &executions);
+	if (status == -1) {
+		printf("%s: process %d is not to be killed after allocation %lu failed\n", s->name, pid, n);
+		exit(1);
+	}
+	if (failed)
+		*(answer->error ? &executions.failed : WIFSIGNALED(status) ? &executions.died : &executions.fine) += 1;
+	executions.done += failed;
+	return failed;
+}
+
+/* ---- all of them ---- */
+
+static void try_reads(void)
+{
+	char *buf = mmap(NULL, DUMP_ROOM, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	size_t kind, size;
+	unsigned long n;
+	int status;
+
+	if (buf == MAP_FAILED)
+		err(2, "memory");
+	for (kind = 0; seed_kind(kind); kind++) {
+		pid_t target = start_seed(kind);
+
+		errno = 0;
+		read_dump(target, buf, &size);
+		if (errno)
+			err(2, "a dump of %s", seed_kind(kind));
+		for (n = 1; n <= most && try_read(target, buf, size, n); n++)
+			;
+		printf("reading a dump of %s: %lu allocations\n", seed_kind(kind), n - 1);
+		kill(target, SIGKILL);
+		waitpid(target, &status, 0);
+	}
+}
+
+static void write_image(const char *path, const uint8_t *data, size_t size)
+{
+	int fd;
+
+	unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0755);
+	if (fd < 0 || write(fd, data, size) != (ssize_t)size || close(fd))
+		err(2, "%s", path);
+}
+
+static void try_executions(const struct seed *seeds, size_t nr)
+{
+	const char *path = "/tmp/fail_nth.image";
+	unsigned long n;
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		write_image(path, seeds[i].data, seeds[i].size);
+		for (n = 1; n <= most && try_execve(&seeds[i], path, n); n++)
+			;
+		printf("executing %s: %lu allocations\n", seeds[i].name, n - 1);
+	}
+	unlink(path);
+}
+
+static void report(const char *what, const struct tally *t)
+{
+	printf("%s: %lu times an allocation failed: %lu errors, %lu died of a signal, %lu went on, %lu of them until killed\n", what,
+	       t->done, t->failed, t->died, t->fine, t->killed);
+}
+
+int main(int argc, char **argv)
+{
+	static struct seed seeds[MAX_SEEDS];
+	long users, memory, now;
+	size_t nr;
+	int opt;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	while ((opt = getopt(argc, argv, "m:")) != -1) {
+		if (opt != 'm')
+			return 2;
+		most = strtoul(optarg, NULL, 0);
+	}
+	answer = mmap(NULL, sizeof(*answer), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (answer == MAP_FAILED)
+		err(2, "mmap");
+	prepare();
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	nr = make_seeds(seeds, MAX_SEEDS);
+	users = module_users();
+	memory = memory_used();
+	try_reads();
+	try_executions(seeds, nr);
+	report("dumps", &reads);
+	report("images", &executions);
+	if (!reads.failed || !executions.failed) {
+		printf("nothing ever failed\n");
+		return 1;
+	}
+	if (!wait_for(users, 0, module_users, &now)) {
+		printf("the module has %ld users, it had %ld\n", now, users);
+		return 1;
+	}
+	if (!wait_for(memory, TOLERANCE, memory_used, &now)) {
+		printf("%ld kB of memory are in use, it were %ld\n", now, memory);
+		return 1;
+	}
+	printf("the module's use count is %ld as before, memory in use %+ld kB\n", users, now - memory);
+	return 0;
+}
