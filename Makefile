@@ -23,13 +23,17 @@ VM ?= vagrant/vm --kernel $(KERNEL)
 UNIT ?= npm run --silent test:unit
 INTEGRATION ?= node_modules/.bin/mocha --config test/integration/.mocharc.json
 INTEGRATION_VM ?= $(VM) --timeout $(PATIENCE) --memory $(MEMORY)
+# Of the points at which commands are made to fail, each run takes a third; test-faults takes all.
+FAULT_SHARE ?= 3
 # What is run where there is no time for all of it: each way of saving and bringing back once.
 CORE ?= $(INTEGRATION) -g '$(CORE_TESTS)'
 CORE_TESTS ?= registers|threads|/proc/<pid>/dump|an image as a program
 CORE_KERNELS ?= 5.10 6.12
+# Settings that hold until the next boot: after everything else in a machine, one group of them in each.
+SETTINGS ?= node_modules/.bin/mocha --config test/settings/.mocharc.json
 # The long runs in a short form, to see that they work: fuzzing by execve() and of directories, endurance.
 SHORT ?= set -e; test/fuzz/bin/exec_fuzz -n 1500; node dist/tsc/test/fuzz/images/run.js --count 200; \
-	CRCTL_CYCLES=6 CRCTL_GENERATIONS=4 $(ENDURANCE)
+	CRCTL_CYCLES=6 CRCTL_GENERATIONS=4 $(ENDURANCE); $(SETTINGS) -g lockdown
 # Seconds for the whole suite: the sanitizer kernel checks each access to memory, under emulation.
 PATIENCE ?= $(if $(filter debug,$(KERNEL)),14400,4500)
 # MB; the sanitizer kernel needs much for itself.
@@ -121,18 +125,18 @@ faults_in_vm = CRCTL_KO=$$(vagrant/module --faults $(KERNEL)) && export CRCTL_KO
 
 # What is seen of other kernels: the module builds for each of them, and does its main work on some.
 OTHER_KERNELS = builds='$(MAKE) --no-print-directory -s kmod-all check-endbr' \
-	$(foreach kernel,$(CORE_KERNELS),'core-$(kernel)=$(call in_vm,$(kernel),--timeout 1200 --memory $(MEMORY),$(CORE))')
+	$(foreach kernel,$(CORE_KERNELS),'core-$(kernel)=$(call in_vm,$(kernel),--timeout 1200 --memory $(MEMORY),bash -c "$(CORE) && $(SETTINGS) -g memfd_noexec")')
 
 test: setup build programs kmod-test ## all tests: static checks and unit tests here, the rest in the test machine
 	@$(MAKE) --no-print-directory -s -C test/fuzz
 	@vagrant/suites lint='$(STATIC)' unit='$(UNIT)' fuzz='$(MAKE) --no-print-directory -s -C test/fuzz check' \
-		integration='CRCTL_KO=$$(vagrant/module $(KERNEL)) $(INTEGRATION_VM) -- $(subst ','\'',$(INTEGRATION))' \
-		faults='$(call faults_in_vm,$(INTEGRATION) -g "^faults: in the module")' \
+		integration='CRCTL_KO=$$(vagrant/module $(KERNEL)) $(INTEGRATION_VM) -- env CRCTL_FAULT_SHARE=$(FAULT_SHARE) $(subst ','\'',$(INTEGRATION))' \
+		faults='$(call faults_in_vm,bash -c "CRCTL_FAULT_SHARE=$(FAULT_SHARE) $(INTEGRATION) -g faults:.in.the.module && $(SETTINGS) -g sig_enforce")' \
 		short='$(call in_vm,$(KERNEL),--timeout $(PATIENCE) --memory $(MEMORY),bash -c "$(SHORT)")' \
 		$(if $(filter $(DEFAULT_KERNEL),$(KERNEL)),$(OTHER_KERNELS))
 
 matrix: setup build programs kmod-all ## the integration tests on every kernel line, with a table at the end
-	@vagrant/suites $(foreach kernel,$(KERNELS),'$(kernel)=$(call in_vm,$(kernel),--timeout 4500 --memory 3072,$(INTEGRATION))')
+	@vagrant/suites $(foreach kernel,$(KERNELS),'$(kernel)=$(call in_vm,$(kernel),--timeout 4500 --memory 3072,bash -c "CRCTL_FAULT_SHARE=$(FAULT_SHARE) $(INTEGRATION) && $(SETTINGS) -g \"memfd_noexec|lockdown\"")')
 
 debug-kernel: ## build the sanitizer kernel, for KERNEL=debug
 	@vagrant/setup
@@ -160,7 +164,7 @@ endurance: setup build programs kmod-test ## a thousand times unloaded under loa
 	@CRCTL_KO=$$(vagrant/module $(KERNEL)) vagrant/suites endurance='$(ENDURANCE_VM) -- env CRCTL_CYCLES=$(CYCLES) CRCTL_GENERATIONS=$(GENERATIONS) $(ENDURANCE)'
 
 test-faults: setup build programs ## only what fails on demand (docs/faults.md), with a module that does so too
-	@vagrant/suites faults='$(call faults_in_vm,$(INTEGRATION) -g "^faults")'
+	@vagrant/suites faults='$(call faults_in_vm,$(INTEGRATION) -g "^faults|no space left")'
 
 test-install: setup build ## the module as README has it installed on a lab host, through DKMS; compiles in the test machine
 	@$(VM) --timeout 3000 --no-module -- test/install.sh "$$(vagrant/kernel kdir $(KERNEL))"

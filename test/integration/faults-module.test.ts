@@ -3,7 +3,7 @@
 import { expect } from "chai";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { crctl, describeOutcome, run, type Outcome } from "./lib/crctl.js";
-import { Clean, naming, specification, tidsOfTree, unharmed } from "./lib/faults.js";
+import { Clean, naming, share, specification, tidsOfTree, unharmed } from "./lib/faults.js";
 import { newDirectory, REPO } from "./lib/paths.js";
 import { pidsOfTree, viewTree } from "./lib/procfs.js";
 import { Herd } from "./lib/program.js";
@@ -74,7 +74,7 @@ if (existsSync(PARAMETER) || process.env.CRCTL_MODULE_FAULTS !== undefined) {
     it("a dump fails, and the tree goes on", async () => {
       await withJournal(await herd(), async (all) => {
         const before = viewTree(all.pid);
-        for (const fault of [...points("dump", "mfd"), ...laterIn("dump", "mfd")]) {
+        for (const fault of share([...points("dump", "mfd"), ...laterIn("dump", "mfd")])) {
           if (HIDDEN.includes(fault)) continue;
           await naming(fault, async () => {
             const image = all.newImage();
@@ -115,7 +115,7 @@ if (existsSync(PARAMETER) || process.env.CRCTL_MODULE_FAULTS !== undefined) {
         await all.dump(image);
         await all.gone(pids);
         const clean = new Clean(tids, [all.directory, image]);
-        for (const fault of [...points("load", "restore"), ...laterIn("load", "restore")]) {
+        for (const fault of share([...points("load", "restore"), ...laterIn("load", "restore")])) {
           await naming(fault, async () => {
             mustHaveFailed(await failing(fault, ["restore", "-D", image, "-d"]));
             await clean.check();

@@ -8,7 +8,7 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { FAULT_POINTS } from "../../src/fault.js";
 import { crctl, describeOutcome, must, type Outcome } from "./lib/crctl.js";
-import { Clean, faulty, naming, tidsOfTree, unharmed, workload } from "./lib/faults.js";
+import { Clean, faulty, goesOn, naming, share, tidsOfTree, unharmed, workload } from "./lib/faults.js";
 import { pidsOfTree, stateOf, viewTree } from "./lib/procfs.js";
 import type { Program } from "./lib/program.js";
 import { withJournal } from "./lib/scenario.js";
@@ -46,37 +46,41 @@ describe("faults: a dump", () => {
 
   it("that fails: the tree goes on, nothing is left", async () => {
     await withJournal(await workload(), async (program) => {
-      const before = viewTree(program.pid);
-      for (const fault of [...ordinary, ...LATER.slice(0, 2)]) {
+      let before = viewTree(program.pid);
+      for (const fault of share([...ordinary, ...LATER.slice(0, 2)])) {
         await naming(fault, async () => {
           mustHaveFailed(await dump(program, fault), "E_FAULT", 1);
-          await unharmed(program, before);
+          before = await goesOn(program, before);
           expect(existsSync(program.path("image")), "the directory is there").to.equal(false);
         });
       }
       mustHaveFailed(await dump(program, "dump.thawed", "--leave-running"), "E_FAULT", 1);
-      await unharmed(program, before);
+      before = await goesOn(program, before);
       expect(existsSync(program.path("image"))).to.equal(false);
-      await program.verify();
       await program.cycle();
+      await program.verify();
       await program.finish();
     });
   });
 
   it("that is killed: the tree goes on, and what there is is no image", async () => {
     await withJournal(await workload(), async (program) => {
-      const before = viewTree(program.pid);
+      let before = viewTree(program.pid);
       const inventory = inventoryOf(program.path("image"));
       // each finds what the one before has left; the last point leaves an image
-      for (const fault of [...ordinary.slice(0, -1), ...LATER.slice(1), ...ordinary.slice(-1)]) {
+      for (const fault of [...share([...ordinary.slice(0, -1), ...LATER.slice(1)]), ...ordinary.slice(-1)]) {
         await naming(`${fault}=kill`, async () => {
           mustHaveBeenKilled(await dump(program, `${fault}=kill`));
-          await unharmed(program, before);
+          before = await goesOn(program, before);
           expect(existsSync(inventory), "the inventory is there").to.equal(fault === "dump.renamed");
         });
       }
-      await program.verify();
+      // over what the last one has left
+      mustHaveBeenKilled(await dump(program, "dump.thawed=kill", "--leave-running", "--force"));
+      before = await goesOn(program, before);
+      expect(existsSync(inventory)).to.equal(false);
       await program.cycle();
+      await program.verify();
       await program.finish();
     });
   });
@@ -85,12 +89,12 @@ describe("faults: a dump", () => {
     await withJournal(await workload(), async (program) => {
       const image = program.path("image");
       await program.dump(image, ["--leave-running"]);
-      const before = viewTree(program.pid);
+      let before = viewTree(program.pid);
       const inventory = readFileSync(inventoryOf(image));
       for (const fault of ["dump.aside:3", "dump.opened", "dump.copied", "dump.renamed"]) {
         await naming(fault, async () => {
           mustHaveFailed(await dump(program, fault, "--force"), "E_FAULT", 1);
-          await unharmed(program, before);
+          before = await goesOn(program, before);
           expect(readFileSync(inventoryOf(image)).equals(inventory), "the old image is whole").to.equal(true);
           await must(["show", image]);
         });
@@ -99,13 +103,12 @@ describe("faults: a dump", () => {
       for (const fault of ["dump.aside:3=kill", "dump.copied=kill"]) {
         await naming(fault, async () => {
           mustHaveBeenKilled(await dump(program, fault, "--force"));
-          await unharmed(program, before);
+          before = await goesOn(program, before);
           mustHaveFailed(await faulty("", ["restore", "-d", "-D", image, "--json"]), "E_IMAGE_INCOMPLETE", 5);
           mustHaveFailed(await dump(program, "dump.opened", "--force"), "E_FAULT", 1);
           expect(readFileSync(inventoryOf(image)).equals(inventory), "the old image is whole").to.equal(true);
         });
       }
-      await program.verify();
       await program.finish();
     });
   });
@@ -198,13 +201,13 @@ describe("faults: a restore", () => {
 
   it("that fails: nothing is left", async () => {
     await away(async (_, image, clean) => {
-      for (const fault of own) {
+      for (const fault of share(own)) {
         await naming(fault, async () => {
           mustHaveFailed(await restore(image, fault), "E_FAULT", 1);
           await clean.check();
         });
       }
-      for (const fault of [...executors, ...(await operations(image))]) {
+      for (const fault of share([...executors, ...(await operations(image))])) {
         await naming(fault, async () => {
           mustHaveFailed(await restore(image, fault), "E_RESTORE_FAILED", 6);
           await clean.check();
@@ -215,7 +218,7 @@ describe("faults: a restore", () => {
 
   it("that is killed: nothing is left", async () => {
     await away(async (_, image, clean) => {
-      for (const fault of [...own, ...executors, ...STEPS]) {
+      for (const fault of share([...own, ...executors, ...STEPS])) {
         await naming(`${fault}=kill`, async () => {
           mustHaveBeenKilled(await restore(image, `${fault}=kill`));
           await clean.check();
@@ -226,7 +229,7 @@ describe("faults: a restore", () => {
 
   it("whose executor or task is killed: nothing is left", async () => {
     await away(async (_, image, clean) => {
-      for (const fault of [...executors, ...STEPS]) {
+      for (const fault of share([...executors, ...STEPS])) {
         await naming(`${fault}=die`, async () => {
           mustHaveFailed(await restore(image, `${fault}=die`), "E_RESTORE_FAILED", 6);
           await clean.check();

@@ -35,6 +35,15 @@ export function workload(): Promise<Program> {
   return Program.start("random_tree", [specification(directory)], { directory });
 }
 
+/** CRCTL_FAULT_SHARE: with 3, each run tries every third point, beginning with any; after some runs all have been tried. */
+const SHARE = Number(process.env.CRCTL_FAULT_SHARE ?? 1);
+
+/** Of many points those whose turn it is; all, if nobody asks for a share only. */
+export function share<T>(all: readonly T[]): T[] {
+  const first = Math.floor(Math.random() * SHARE);
+  return all.filter((_, i) => i % SHARE === first);
+}
+
 /** The command, with a fault. */
 export function faulty(fault: string, args: readonly string[]): Promise<Outcome> {
   return crctl(args, { env: { ...process.env, CRCTL_FAULT: fault } });
@@ -89,6 +98,13 @@ export async function untraced(root: number): Promise<void> {
 export async function unharmed(tree: Tree, before: TreeView): Promise<void> {
   await untraced(tree.pid);
   await tree.mustLookLike(before);
+}
+
+/** It is unharmed, finds nothing wrong with itself, and sets itself up anew: how it looks then. */
+export async function goesOn(program: Program, before: TreeView): Promise<TreeView> {
+  await unharmed(program, before);
+  await program.verify();
+  return program.settled();
 }
 
 /** Where temporary files could be left. */

@@ -131,11 +131,11 @@ export class Tree {
     await this.mustLookLike(before);
   }
 
-  /** Until two looks in a row show the same: what it was told to wait for, it waits for. */
-  async settled(): Promise<void> {
+  /** Until two looks in a row show the same, the second of which it returns: what it was told to wait for, it waits for. */
+  async settled(): Promise<TreeView> {
     let last: TreeView | undefined;
     let changes: string[] = [];
-    await until(
+    return until(
       () => `nothing to change any more, but:\n${changes.slice(0, 40).join("\n")}`,
       () => {
         let view: TreeView | undefined;
@@ -146,7 +146,7 @@ export class Tree {
           changes = [String(error)]; // a task that ended meanwhile
         }
         last = view;
-        return changes.length === 0;
+        return changes.length === 0 ? view : undefined;
       },
     );
   }
