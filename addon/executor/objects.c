@@ -122,7 +122,7 @@ static int write_data(struct executor *ex, const struct plan_op *op, struct erro
 	if (written < 0)
 		return failed(error, errno, "write");
 	if ((uint32_t)written != op->data_len)
-		return failed(error, ENOSPC, "unread data do not fit into the pipe");
+		return failed(error, EMSGSIZE, "unread data do not fit into the pipe");
 	return 0;
 }
 

@@ -14,7 +14,9 @@ const EPERM = 1;
 const EINTR = 4;
 const EACCES = 13;
 const EEXIST = 17;
+const ENOSPC = 28;
 const ESTALE = 116;
+const EDQUOT = 122;
 /** of writev(2) */
 const IOV_MAX = 1024;
 const SIGNAL_CHECK_MS = 200;
@@ -252,6 +254,7 @@ function codeOf(stage: number, errno: number): ErrorCode {
   if (stage === STAGE.FORK && errno === EEXIST) return "E_PID_IN_USE";
   if (errno === ESTALE) return "E_FILE_CHANGED";
   if (errno === EPERM || errno === EACCES) return "E_PERMISSION";
+  if (errno === ENOSPC || errno === EDQUOT) return "E_NO_SPACE";
   return "E_RESTORE_FAILED";
 }
 

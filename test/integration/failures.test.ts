@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { crctl, describeOutcome, must, mustFail, run } from "./lib/crctl.js";
+import { crctl, describeOutcome, must, mustFail } from "./lib/crctl.js";
 import { Nobody } from "./lib/nobody.js";
 import { CRCTL, newDirectory } from "./lib/paths.js";
 import { pidsOfTree, stateOf, viewTree } from "./lib/procfs.js";
@@ -102,28 +102,6 @@ describe("where an image cannot be written", () => {
     expect(readFileSync(path.join(image, "inventory.msgpack")).equals(inventory)).to.equal(true);
     await program.verify();
     await program.finish();
-  });
-});
-
-describe("no space left half-way", () => {
-  it("the tree goes on, and what there is is no image", async () => {
-    const directory = newDirectory();
-    const small = path.join(directory, "small");
-    mkdirSync(small);
-    expect((await run("mount", ["-t", "tmpfs", "-o", "size=4m", "small", small])).status).to.equal(0);
-    await withJournal(await Program.start("large", ["24"]), async (program) => {
-      const before = viewTree(program.pid);
-      const image = path.join(small, "image");
-      await mustFail("E_NO_SPACE", 9, ["dump", "-t", String(program.pid), "-D", image]);
-      await program.mustLookLike(before);
-      const outcome = await crctl(["restore", "-D", image, "-d"]);
-      expect(outcome.status, describeOutcome(outcome)).to.equal(5);
-      await program.verify();
-      // elsewhere it works
-      await program.cycle();
-      await program.finish();
-    });
-    expect((await run("umount", [small])).status).to.equal(0);
   });
 });
 

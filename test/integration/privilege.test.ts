@@ -15,6 +15,7 @@ import { pidsOfTree, stateOf, viewTree } from "./lib/procfs.js";
 import { Program } from "./lib/program.js";
 import { withJournal } from "./lib/scenario.js";
 import { said } from "./lib/said.js";
+import { withTmpfs } from "./lib/tmpfs.js";
 import { until } from "./lib/wait.js";
 
 let nobody: Nobody;
@@ -339,18 +340,6 @@ describe("a hostile image", () => {
     return outcome.stdout.trim();
   }
 
-  /** A tmpfs with options, for one act. */
-  async function mounted(options: string, act: (directory: string) => Promise<void>): Promise<void> {
-    const directory = newDirectory();
-    const { status, stderr } = await run("mount", ["-t", "tmpfs", "-o", `mode=777,${options}`, "hostile", directory]);
-    expect(status, stderr).to.equal(0);
-    try {
-      await act(directory);
-    } finally {
-      await run("umount", ["-l", directory]);
-    }
-  }
-
   it("gains nothing, whatever it says", async () => {
     const directory = newDirectory();
     const file = path.join(directory, "file");
@@ -366,7 +355,7 @@ describe("a hostile image", () => {
   });
 
   it("does not run from a mount without exec, nor maps code from one", async () => {
-    await mounted("noexec", async (directory) => {
+    await withTmpfs("noexec", async (directory) => {
       expect(await hostile(directory, "nothing")).to.equal("errno EACCES");
       const code = path.join(directory, "code");
       copyFileSync(path.join(nobody.programs, "hostile"), code);
