@@ -60,7 +60,7 @@ export npm_config_nodedir ?= $(node_prefix)
 endif
 
 .PHONY: help setup build programs kmod kmod-test kmod-all check-endbr install uninstall demo lint test test-unit test-faults test-install bench clean distclean
-.PHONY: matrix debug-kernel fuzz fuzz-parser fuzz-exec fuzz-images endurance
+.PHONY: matrix debug-kernel fuzz fuzz-parser fuzz-exec fuzz-memory fuzz-images endurance
 
 help: ## this list
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -145,6 +145,7 @@ debug-kernel: ## build the sanitizer kernel, for KERNEL=debug
 fuzz: fuzz-parser fuzz-images ## all fuzzers, execve() on the stock and on the sanitizer kernel
 	@$(MAKE) --no-print-directory fuzz-exec
 	@$(MAKE) --no-print-directory fuzz-exec KERNEL=debug
+	@$(MAKE) --no-print-directory fuzz-memory
 
 fuzz-parser: ## the image parser under sanitizers, guided by coverage
 	@vagrant/setup --fuzz
@@ -156,6 +157,11 @@ fuzz-parser: ## the image parser under sanitizers, guided by coverage
 fuzz-exec: setup kmod-test ## execve() of mutated images, in the test machine
 	@$(MAKE) --no-print-directory -s -C test/fuzz
 	@CRCTL_KO=$$(vagrant/module $(KERNEL)) $(FUZZ_VM) -- test/fuzz/bin/exec_fuzz -n $(FUZZ_EXECUTIONS) $(if $(SEED),-s $(SEED))
+
+fuzz-memory: setup ## allocations that fail, one after the other, in dumping and executing, on the sanitizer kernel
+	@$(MAKE) --no-print-directory -s kmod-test KERNEL=debug
+	@$(MAKE) --no-print-directory -s -C test/fuzz
+	@CRCTL_KO=$$(vagrant/module debug) vagrant/vm --kernel debug --timeout 14400 --memory 6144 --allow 'Huh VM_FAULT_OOM leaked out' -- test/fuzz/bin/fail_nth
 
 fuzz-images: setup build programs kmod-test ## damaged image directories, in the test machine
 	@CRCTL_KO=$$(vagrant/module $(KERNEL)) $(FUZZ_VM) -- node dist/tsc/test/fuzz/images/run.js --count $(FUZZ_IMAGES) $(if $(SEED),--seed $(SEED))
