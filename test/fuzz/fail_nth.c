@@ -34,8 +34,6 @@
 
 #define MAX_SEEDS 32
 #define DUMP_ROOM (8u << 20)
-/* kB, see exec_fuzz.c */
-#define TOLERANCE 4096
 /* Far beyond what one of them allocates. */
 #define ENDLESS 100000ul
 /* Seconds that a task may take. */
@@ -288,7 +286,7 @@ static void report(const char *what, const struct tally *t)
 int main(int argc, char **argv)
 {
 	static struct seed seeds[MAX_SEEDS];
-	long users, memory, now;
+	struct baseline before;
 	size_t nr;
 	int opt;
 
@@ -304,8 +302,7 @@ int main(int argc, char **argv)
 	prepare();
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	nr = make_seeds(seeds, MAX_SEEDS);
-	users = module_users();
-	memory = memory_used();
+	take_baseline(&before);
 	try_reads();
 	try_executions(seeds, nr);
 	report("dumps", &reads);
@@ -314,14 +311,5 @@ int main(int argc, char **argv)
 		printf("nothing ever failed\n");
 		return 1;
 	}
-	if (!wait_for(users, 0, module_users, &now)) {
-		printf("the module has %ld users, it had %ld\n", now, users);
-		return 1;
-	}
-	if (!wait_for(memory, TOLERANCE, memory_used, &now)) {
-		printf("%ld kB of memory are in use, it were %ld\n", now, memory);
-		return 1;
-	}
-	printf("the module's use count is %ld as before, memory in use %+ld kB\n", users, now - memory);
-	return 0;
+	return nothing_left(&before) ? 0 : 1;
 }

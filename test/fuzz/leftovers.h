@@ -4,13 +4,17 @@
 
 #include <stdbool.h>
 
+struct baseline {
+	long users;		/* the module's use count */
+	long memory;		/* memory_used() */
+};
+
 /* What the kernel has allocated for itself and for tasks, without what it can give back, in kB. */
 long memory_used(void);
 
-/* The module's use count. */
-long module_users(void);
+void take_baseline(struct baseline *before);
 
-/* Wait until @get() is at most @want + @tolerance, for a minute; @got: what it is. */
-bool wait_for(long want, long tolerance, long (*get)(void), long *got);
+/* Waits up to a minute for things to be as they were. Prints how it is. */
+bool nothing_left(const struct baseline *before);
 
 #endif /* LEFTOVERS_H */
