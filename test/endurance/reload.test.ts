@@ -12,7 +12,8 @@ import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "no
 import { release } from "node:os";
 import path from "node:path";
 import { must } from "../integration/lib/crctl.js";
-import { CRCTL, PROGRAMS, REPO, newDirectory } from "../integration/lib/paths.js";
+import { newDirectory } from "../integration/lib/directories.js";
+import { CRCTL, PROGRAMS, REPO } from "../integration/lib/paths.js";
 import { Herd } from "../integration/lib/program.js";
 import { until } from "../integration/lib/wait.js";
 

@@ -7,7 +7,8 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync,
 import path from "node:path";
 import { crctl, describeOutcome, must, mustFail } from "./lib/crctl.js";
 import { Nobody } from "./lib/nobody.js";
-import { CRCTL, newDirectory } from "./lib/paths.js";
+import { newDirectory } from "./lib/directories.js";
+import { CRCTL } from "./lib/paths.js";
 import { pidsOfTree, stateOf, viewTree } from "./lib/procfs.js";
 import { Program } from "./lib/program.js";
 import { withJournal } from "./lib/scenario.js";

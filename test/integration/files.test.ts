@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { describeOutcome, must, mustFail } from "./lib/crctl.js";
 import { remember } from "./lib/leftovers.js";
-import { newDirectory } from "./lib/paths.js";
+import { newDirectory } from "./lib/directories.js";
 import { Program } from "./lib/program.js";
 import { describeRows, withJournal } from "./lib/scenario.js";
 import path from "node:path";

@@ -8,7 +8,8 @@ import { chmodSync, existsSync, openSync, closeSync, readFileSync, readdirSync, 
 import { release } from "node:os";
 import path from "node:path";
 import { describeOutcome, run } from "./lib/crctl.js";
-import { PROGRAMS, REPO, newDirectory } from "./lib/paths.js";
+import { newDirectory } from "./lib/directories.js";
+import { PROGRAMS, REPO } from "./lib/paths.js";
 import { stateOf } from "./lib/procfs.js";
 import { Program } from "./lib/program.js";
 import { said } from "./lib/said.js";

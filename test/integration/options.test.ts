@@ -7,7 +7,8 @@ import { existsSync, readFileSync, readdirSync, readlinkSync, writeFileSync } fr
 import path from "node:path";
 import { crctl, describeOutcome, must, mustFail, run } from "./lib/crctl.js";
 import { remember } from "./lib/leftovers.js";
-import { CRCTL, newDirectory } from "./lib/paths.js";
+import { newDirectory } from "./lib/directories.js";
+import { CRCTL } from "./lib/paths.js";
 import { children, pidsOfTree, stateOf, viewTree } from "./lib/procfs.js";
 import { Program, Tree } from "./lib/program.js";
 import { withJournal } from "./lib/scenario.js";

@@ -10,7 +10,7 @@ import { crctl, describeOutcome, must, mustFail, run, type Outcome } from "./lib
 import { kernelLog } from "./lib/kmsg.js";
 import { remember } from "./lib/leftovers.js";
 import { Nobody } from "./lib/nobody.js";
-import { newDirectory } from "./lib/paths.js";
+import { newDirectory } from "./lib/directories.js";
 import { pidsOfTree, stateOf, viewTree } from "./lib/procfs.js";
 import { Program } from "./lib/program.js";
 import { withJournal } from "./lib/scenario.js";

@@ -2,7 +2,7 @@
 
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { newDirectory } from "./lib/paths.js";
+import { newDirectory } from "./lib/directories.js";
 import { randomTree } from "./lib/random.js";
 import { liveThroughTwo } from "./lib/scenario.js";
 

@@ -6,7 +6,7 @@ import path from "node:path";
 import { mustFail, type ReportedError } from "./lib/crctl.js";
 import { keep, killAll, releaseAll } from "./lib/leftovers.js";
 import { PACE } from "./lib/pace.js";
-import { newDirectory } from "./lib/paths.js";
+import { newDirectory } from "./lib/directories.js";
 import { pidsOfTree } from "./lib/procfs.js";
 import { Herd, Program } from "./lib/program.js";
 

@@ -1,6 +1,7 @@
 /** What surrounds every test: the kernel's log, and a machine on which no process id comes back by chance. */
 
 import { writeFileSync } from "node:fs";
+import { beginDirectories, removeDirectories } from "./lib/directories.js";
 import { kernelLog, type KernelLog } from "./lib/kmsg.js";
 import { killAll } from "./lib/leftovers.js";
 import { PACE } from "./lib/pace.js";
@@ -32,6 +33,7 @@ export const mochaHooks = {
     if (test === undefined || act === undefined) return;
     test.timeout(test.timeout() * PACE);
     test.fn = async function (this: Mocha.Context): Promise<void> {
+      beginDirectories();
       try {
         await act.call(this);
       } catch (error) {
@@ -44,6 +46,7 @@ export const mochaHooks = {
 
   afterEach(): void {
     killAll();
+    removeDirectories();
   },
 
   afterAll(): void {

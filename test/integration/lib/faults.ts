@@ -4,7 +4,7 @@ import { expect } from "chai";
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { crctl, type Outcome } from "./crctl.js";
-import { newDirectory } from "./paths.js";
+import { newDirectory } from "./directories.js";
 import { pidsOfTree, stateOf, type TreeView } from "./procfs.js";
 import { Program, type Tree } from "./program.js";
 import { until } from "./wait.js";

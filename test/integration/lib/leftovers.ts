@@ -1,6 +1,7 @@
 /** Processes that a test started: whatever became of it, they end with it. */
 
 import { readFileSync } from "node:fs";
+import { keepDirectories } from "./directories.js";
 import { children } from "./procfs.js";
 
 /** Root of a tree, with when it began: a process id alone may be somebody else's by then. */
@@ -20,6 +21,7 @@ function startTime(pid: number): string | undefined {
 const kept = new Set<number>();
 
 export function keep(...pids: readonly number[]): void {
+  keepDirectories();
   for (const pid of pids) kept.add(pid);
 }
 

@@ -4,7 +4,8 @@ import { expect } from "chai";
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { run } from "./crctl.js";
-import { CRCTL, PROGRAMS, REPO, newDirectory } from "./paths.js";
+import { newDirectory } from "./directories.js";
+import { CRCTL, PROGRAMS, REPO } from "./paths.js";
 
 export const NOBODY = 65534;
 

@@ -6,7 +6,8 @@ import { closeSync, openSync, readFileSync, renameSync, writeFileSync, chmodSync
 import path from "node:path";
 import { describeOutcome, must, type Outcome } from "./crctl.js";
 import { remember } from "./leftovers.js";
-import { PROGRAMS, newDirectory } from "./paths.js";
+import { newDirectory } from "./directories.js";
+import { PROGRAMS } from "./paths.js";
 import { differences, pidsOfTree, stateOf, viewTree, type TreeView } from "./procfs.js";
 import { until } from "./wait.js";
 

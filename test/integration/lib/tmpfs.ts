@@ -3,7 +3,7 @@
 import { expect } from "chai";
 import { statfsSync } from "node:fs";
 import { run } from "./crctl.js";
-import { newDirectory } from "./paths.js";
+import { newDirectory } from "./directories.js";
 
 async function mount(...args: readonly string[]): Promise<void> {
   const { status, stderr } = await run("mount", args);
