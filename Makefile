@@ -25,15 +25,16 @@ INTEGRATION ?= node_modules/.bin/mocha --config test/integration/.mocharc.json
 INTEGRATION_VM ?= $(VM) --timeout $(PATIENCE) --memory $(MEMORY)
 # Of the points at which commands are made to fail, each run takes a third; test-faults takes all.
 FAULT_SHARE ?= 3
+SHARE = CRCTL_FAULT_SHARE=$(FAULT_SHARE)
 # What is run where there is no time for all of it: each way of saving and bringing back once.
 CORE ?= $(INTEGRATION) -g '$(CORE_TESTS)'
 CORE_TESTS ?= registers|threads|/proc/<pid>/dump|an image as a program
 CORE_KERNELS ?= 5.10 6.12
-# Settings that hold until the next boot: after everything else in a machine, one group of them in each.
+# Settings that hold until the next boot: after everything else in a machine.
 SETTINGS ?= node_modules/.bin/mocha --config test/settings/.mocharc.json
 # The long runs in a short form, to see that they work: fuzzing by execve() and of directories, endurance.
 SHORT ?= set -e; test/fuzz/bin/exec_fuzz -n 1500; node dist/tsc/test/fuzz/images/run.js --count 200; \
-	CRCTL_CYCLES=6 CRCTL_GENERATIONS=4 $(ENDURANCE); $(SETTINGS) -g lockdown
+	CRCTL_CYCLES=6 CRCTL_GENERATIONS=4 $(ENDURANCE)
 # Seconds for the whole suite: the sanitizer kernel checks each access to memory, under emulation.
 PATIENCE ?= $(if $(filter debug,$(KERNEL)),14400,4500)
 # MB; the sanitizer kernel needs much for itself.
@@ -120,29 +121,35 @@ test-unit: build ## the tests that need no kernel module, on this machine
 # $(call in_vm,KERNEL,VM OPTIONS,COMMAND): a shell command
 in_vm = CRCTL_KO=$$(vagrant/module $(1)) && export CRCTL_KO && vagrant/vm --kernel $(1) $(2) -- $(subst ','\'',$(3))
 
+# $(call in_bash,COMMANDS): several shell commands as one.
+in_bash = bash -c '$(subst ','\'',$(1))'
+
+# $(call then_settings,PATTERN): those tests of settings, where the kernel has them: the sanitizer kernel has not.
+then_settings = $(if $(filter debug,$(KERNEL)),,&& $(SETTINGS) -g '$(1)')
+
 # The same with a module that fails where it is told to.
 faults_in_vm = CRCTL_KO=$$(vagrant/module --faults $(KERNEL)) && export CRCTL_KO && $(INTEGRATION_VM) -- env CRCTL_MODULE_FAULTS=1 $(subst ','\'',$(1))
 
 # What is seen of other kernels: the module builds for each of them, and does its main work on some.
 OTHER_KERNELS = builds='$(MAKE) --no-print-directory -s kmod-all check-endbr' \
-	$(foreach kernel,$(CORE_KERNELS),'core-$(kernel)=$(call in_vm,$(kernel),--timeout 1200 --memory $(MEMORY),bash -c "$(CORE) && $(SETTINGS) -g memfd_noexec")')
+	$(foreach kernel,$(CORE_KERNELS),'core-$(kernel)=$(call in_vm,$(kernel),--timeout 1200 --memory $(MEMORY),$(call in_bash,$(CORE) $(call then_settings,memfd_noexec)))')
 
 test: setup build programs kmod-test ## all tests: static checks and unit tests here, the rest in the test machine
 	@$(MAKE) --no-print-directory -s -C test/fuzz
 	@vagrant/suites lint='$(STATIC)' unit='$(UNIT)' fuzz='$(MAKE) --no-print-directory -s -C test/fuzz check' \
-		integration='CRCTL_KO=$$(vagrant/module $(KERNEL)) $(INTEGRATION_VM) -- env CRCTL_FAULT_SHARE=$(FAULT_SHARE) $(subst ','\'',$(INTEGRATION))' \
-		faults='$(call faults_in_vm,bash -c "CRCTL_FAULT_SHARE=$(FAULT_SHARE) $(INTEGRATION) -g faults:.in.the.module && $(SETTINGS) -g sig_enforce")' \
-		short='$(call in_vm,$(KERNEL),--timeout $(PATIENCE) --memory $(MEMORY),bash -c "$(SHORT)")' \
+		integration='CRCTL_KO=$$(vagrant/module $(KERNEL)) $(INTEGRATION_VM) -- $(subst ','\'',$(call in_bash,$(SHARE) $(INTEGRATION)))' \
+		faults='$(call faults_in_vm,$(call in_bash,$(SHARE) $(INTEGRATION) -g '^faults: in the module' $(call then_settings,sig_enforce)))' \
+		short='$(call in_vm,$(KERNEL),--timeout $(PATIENCE) --memory $(MEMORY),$(call in_bash,$(SHORT) $(call then_settings,lockdown)))' \
 		$(if $(filter $(DEFAULT_KERNEL),$(KERNEL)),$(OTHER_KERNELS))
 
 matrix: setup build programs kmod-all ## the integration tests on every kernel line, with a table at the end
-	@vagrant/suites $(foreach kernel,$(KERNELS),'$(kernel)=$(call in_vm,$(kernel),--timeout 4500 --memory 3072,bash -c "CRCTL_FAULT_SHARE=$(FAULT_SHARE) $(INTEGRATION) && $(SETTINGS) -g \"memfd_noexec|lockdown\"")')
+	@vagrant/suites $(foreach kernel,$(KERNELS),'$(kernel)=$(call in_vm,$(kernel),--timeout 4500 --memory 3072,$(call in_bash,$(SHARE) $(INTEGRATION) $(call then_settings,memfd_noexec|lockdown)))')
 
 debug-kernel: ## build the sanitizer kernel, for KERNEL=debug
 	@vagrant/setup
 	@vagrant/debug-kernel
 
-fuzz: fuzz-parser fuzz-images ## all fuzzers, execve() on the stock and on the sanitizer kernel
+fuzz: fuzz-parser fuzz-images ## all fuzzers, on the stock and on the sanitizer kernel
 	@$(MAKE) --no-print-directory fuzz-exec
 	@$(MAKE) --no-print-directory fuzz-exec KERNEL=debug
 	@$(MAKE) --no-print-directory fuzz-memory
@@ -158,10 +165,11 @@ fuzz-exec: setup kmod-test ## execve() of mutated images, in the test machine
 	@$(MAKE) --no-print-directory -s -C test/fuzz
 	@CRCTL_KO=$$(vagrant/module $(KERNEL)) $(FUZZ_VM) -- test/fuzz/bin/exec_fuzz -n $(FUZZ_EXECUTIONS) $(if $(SEED),-s $(SEED))
 
+fuzz-memory: KERNEL := debug
 fuzz-memory: setup ## allocations that fail, one after the other, in dumping and executing, on the sanitizer kernel
 	@$(MAKE) --no-print-directory -s kmod-test KERNEL=debug
 	@$(MAKE) --no-print-directory -s -C test/fuzz
-	@CRCTL_KO=$$(vagrant/module debug) vagrant/vm --kernel debug --timeout 14400 --memory 6144 --allow 'Huh VM_FAULT_OOM leaked out' -- test/fuzz/bin/fail_nth
+	@CRCTL_KO=$$(vagrant/module $(KERNEL)) $(FUZZ_VM) --allow 'Huh VM_FAULT_OOM leaked out' -- test/fuzz/bin/fail_nth
 
 fuzz-images: setup build programs kmod-test ## damaged image directories, in the test machine
 	@CRCTL_KO=$$(vagrant/module $(KERNEL)) $(FUZZ_VM) -- node dist/tsc/test/fuzz/images/run.js --count $(FUZZ_IMAGES) $(if $(SEED),--seed $(SEED))

@@ -118,13 +118,14 @@ static int read_all(struct file *file, void *buf, size_t len, loff_t pos)
  */
 #define MAX_UNPRIVILEGED	(64u << 20)
 
-static void *read_part(struct file *file, size_t len, loff_t pos, const char **why)
+static void *read_part(struct file *file, size_t len, loff_t pos, size_t held,
+		       const char **why)
 {
 	void *buf;
 	int ret;
 
-	if (len > MAX_UNPRIVILEGED && !capable(CAP_SYS_RESOURCE)) {
-		*why = "so many headers or notes need CAP_SYS_RESOURCE";
+	if (held + len > MAX_UNPRIVILEGED && !capable(CAP_SYS_RESOURCE)) {
+		*why = "so many headers and notes need CAP_SYS_RESOURCE";
 		return ERR_PTR(-EPERM);
 	}
 	buf = kvmalloc(len ?: 1, GFP_KERNEL_ACCOUNT);
@@ -158,6 +159,7 @@ static int read_image(struct crctl_restore *r, const u8 *start, u64 size,
 		.time32 = IS_ENABLED(CONFIG_COMPAT_32BIT_TIME),
 	};
 	struct crctl_layout layout;
+	size_t headers;
 	u32 nr;
 	void *p;
 	int ret;
@@ -166,7 +168,8 @@ static int read_image(struct crctl_restore *r, const u8 *start, u64 size,
 	ret = crctl_parse_ehdr(start, BINPRM_BUF_SIZE, size, &layout, why);
 	if (ret)
 		return -ENOEXEC;	/* somebody else's core file */
-	p = read_part(r->image, (size_t)layout.phnum * sizeof(Elf64_Phdr), layout.phoff, why);
+	headers = (size_t)layout.phnum * sizeof(Elf64_Phdr);
+	p = read_part(r->image, headers, layout.phoff, 0, why);
 	if (IS_ERR(p))
 		return PTR_ERR(p);
 	r->phdrs = p;
@@ -174,7 +177,8 @@ static int read_image(struct crctl_restore *r, const u8 *start, u64 size,
 	ret = crctl_parse_phdrs(r->phdrs, r->phnum, size, &lim, why);
 	if (ret)
 		return ret;
-	p = read_part(r->image, r->phdrs[0].p_filesz, r->phdrs[0].p_offset, why);
+	p = read_part(r->image, r->phdrs[0].p_filesz, r->phdrs[0].p_offset,
+		      headers, why);
 	if (IS_ERR(p))
 		return PTR_ERR(p);
 	r->notes = p;

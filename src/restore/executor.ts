@@ -221,10 +221,11 @@ class Run {
     const subject: Subject = this.encoded.subjects[op] ?? {};
     const details = detailsOf(subject, this.taskOf(Number(pidText)));
     if (this.moduleLine !== undefined) return this.explainModule(this.moduleLine, details);
+    const code = codeOf(stage, errno);
     return new CrctlError(
-      codeOf(stage, errno),
+      code,
       `the restore failed while ${describeStage(stage)}: ${text.join(" ")}: ${errnoName(errno)}; nothing of the tree is left`,
-      details,
+      code === "E_NO_SPACE" ? { ...details, hint: "free some space on the file system on which the file was" } : details,
     );
   }
 

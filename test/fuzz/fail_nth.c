@@ -10,10 +10,11 @@
  * Documentation/fault-injection/fault-injection.rst: N in /proc/self/fail-nth has
  * the Nth allocation of the task fail; what is left of N tells whether it came to
  * that. A dump must then be the same as before or end in an errno, and execve()
- * in an errno, the end of the task, or a task that goes on. Prints how often what
- * happened; exit status 1 when something is not to be killed, or is left over.
+ * in an errno, a task that dies of a signal, or one that goes on as it should. Prints how often what
+ * happened; exit status 1 when it was something else, or something is left over.
  */
 #include <dirent.h>
+#include <elf.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -44,12 +45,16 @@ static unsigned long most = ENDLESS;
 /* What a child tells. */
 static struct answer {
 	int error;
+	bool armed;
 	bool other;		/* the dump is not the same, and no errno said so */
 } *answer;
 
 static struct tally {
-	unsigned long done, fine, failed, died, killed;
+	unsigned long done, fine, failed, died;
 } reads, executions;
+
+/* No allocation is to fail. */
+#define NEVER 0ul
 
 /* ---- the kernel's own switches ---- */
 
@@ -78,11 +83,15 @@ static void prepare(void)
 static void arm(unsigned long n)
 {
 	char text[32];
-	int fd = open("/proc/self/fail-nth", O_WRONLY | O_CLOEXEC);
+	int fd;
 
+	if (n == NEVER)
+		return;
 	snprintf(text, sizeof(text), "%lu", n);
+	fd = open("/proc/self/fail-nth", O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		_exit(120);
+	answer->armed = true;
 }
 
 /* Whether the allocation has failed, in a task that is dead or stands still. */
@@ -101,36 +110,35 @@ static bool has_failed(pid_t pid)
 
 /* ---- one run ---- */
 
-/* Waits for its end, and kills it if there is none. Returns its status, -1: it cannot be killed. */
-static int end_of(pid_t pid, bool *failed, struct tally *t)
+/* Waits for its end; ends the program if that does not come. Returns its status. */
+static int end_of(pid_t pid, const char *what, unsigned long n, bool *failed)
 {
 	const struct timespec pause = { .tv_nsec = 2000000 };
-	bool told = false;
-	siginfo_t info;
+	siginfo_t info = { 0 };
 	int i, status;
 
-	for (i = 0; i < 2 * PATIENCE * 500; i++) {
-		info.si_pid = 0;
-		if (waitid(P_PID, pid, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL))
+	for (i = 0; i < PATIENCE * 500; i++) {
+		if (waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL))
 			err(2, "waitid");
-		if (info.si_pid && info.si_code != CLD_STOPPED)
+		if (info.si_pid)
 			break;
-		if ((info.si_pid || i == PATIENCE * 500) && !told) {
-			kill(pid, SIGKILL);
-			t->killed++;
-			told = true;
-		}
 		nanosleep(&pause, NULL);
 	}
-	if (!info.si_pid || info.si_code == CLD_STOPPED)
-		return -1;
-	*failed = has_failed(pid);
+	if (!info.si_pid) {
+		printf("%s: process %d does not end after allocation %lu failed\n", what, pid, n);
+		exit(1);
+	}
+	*failed = answer->armed && has_failed(pid);
 	waitpid(pid, &status, __WALL);
+	if (n != NEVER && !answer->armed) {
+		printf("%s: the failure of allocation %lu could not be asked for: status %#x\n", what, n, status);
+		exit(1);
+	}
 	return status;
 }
 
-/* All of it, with what is in mfd/ before it. Errors end it. */
-static void read_dump(pid_t pid, char *buf, size_t *size)
+/* All of it, with what is in mfd/ before it: how many links. Errors end it. */
+static void read_dump(pid_t pid, char *buf, size_t *size, unsigned int *links)
 {
 	char path[64], link[4200];
 	struct dirent *entry;
@@ -139,6 +147,7 @@ static void read_dump(pid_t pid, char *buf, size_t *size)
 	int fd;
 
 	*size = 0;
+	*links = 0;
 	snprintf(path, sizeof(path), "/proc/%d/mfd", pid);
 	dir = opendir(path);
 	if (!dir)
@@ -146,9 +155,9 @@ static void read_dump(pid_t pid, char *buf, size_t *size)
 	while ((errno = 0, entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
 			continue;
-		n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link));
-		if (n < 0)
+		if (readlinkat(dirfd(dir), entry->d_name, link, sizeof(link)) < 0)
 			return;
+		++*links;
 	}
 	if (errno)
 		return;
@@ -163,30 +172,46 @@ static void read_dump(pid_t pid, char *buf, size_t *size)
 		errno = 0;
 }
 
-/* Returns whether there was an Nth allocation. */
-static bool try_read(pid_t target, char *buf, size_t expected, unsigned long n)
+struct expected {
+	char *dump;
+	size_t size;
+	unsigned int links;
+};
+
+/* The pages and where they go; notes hold the time of the dump. */
+static bool same_dump(const char *dump, const struct expected *e)
 {
+	const Elf64_Phdr *ph = (const void *)(e->dump + sizeof(Elf64_Ehdr) + sizeof(Elf64_Shdr));
+	uint32_t nr = ((const Elf64_Shdr *)(e->dump + sizeof(Elf64_Ehdr)))->sh_info;
+	size_t first = nr > 1 ? ph[1].p_offset : e->size;
+
+	return !memcmp(dump, e->dump, ph[0].p_offset) && !memcmp(dump + first, e->dump + first, e->size - first);
+}
+
+/* Returns whether there was an Nth allocation. */
+static bool try_read(pid_t target, const char *kind, char *buf, const struct expected *e, unsigned long n)
+{
+	unsigned int links;
 	bool failed = false;
 	size_t size;
 	int status;
-	pid_t pid = fork();
+	pid_t pid;
 
+	memset(answer, 0, sizeof(*answer));
+	pid = fork();
 	if (pid < 0)
 		err(2, "fork");
 	if (!pid) {
 		arm(n);
-		read_dump(target, buf, &size);
+		read_dump(target, buf, &size, &links);
 		answer->error = errno;
-		answer->other = !errno && size != expected;
+		answer->other = !errno && (size != e->size || links != e->links || !same_dump(buf, e));
 		_exit(0);
 	}
-	status = end_of(pid, &failed, &reads);
-	if (status) {
-		printf("reader %lu ends with %#x\n", n, status);
-		exit(1);
-	}
-	if (answer->other) {
-		printf("a dump of another size, and no error, when allocation %lu fails\n", n);
+	status = end_of(pid, kind, n, &failed);
+	if (status || answer->other || (answer->error && !failed)) {
+		printf("reading %s when allocation %lu fails: status %#x, errno %d%s\n", kind, n, status, answer->error,
+		       answer->other ? ", another dump" : "");
 		exit(1);
 	}
 	if (failed)
@@ -195,6 +220,7 @@ static bool try_read(pid_t target, char *buf, size_t expected, unsigned long n)
 	return failed;
 }
 
+/* The same for execve(): a task that goes on does what it was to do, and ends with 0. */
 static bool try_execve(const struct seed *s, const char *path, unsigned long n)
 {
 	static char *const argv[] = { "image", NULL }, *const envp[] = { NULL };
@@ -202,7 +228,7 @@ static bool try_execve(const struct seed *s, const char *path, unsigned long n)
 	int status;
 	pid_t pid;
 
-	answer->error = 0;
+	memset(answer, 0, sizeof(*answer));
 	pid = fork();
 	if (pid < 0)
 		err(2, "fork");
@@ -215,9 +241,9 @@ static bool try_execve(const struct seed *s, const char *path, unsigned long n)
 		answer->error = errno;
 		_exit(121);
 	}
-	status = end_of(pid, &failed, &executions);
-	if (status == -1) {
-		printf("%s: process %d is not to be killed after allocation %lu failed\n", s->name, pid, n);
+	status = end_of(pid, s->name, n, &failed);
+	if (answer->error || WIFSIGNALED(status) ? !failed : status) {
+		printf("executing %s when allocation %lu fails: errno %d, status %#x\n", s->name, n, answer->error, status);
 		exit(1);
 	}
 	if (failed)
@@ -228,28 +254,34 @@ static bool try_execve(const struct seed *s, const char *path, unsigned long n)
 
 /* ---- all of them ---- */
 
-static void try_reads(void)
+static void try_reads(bool warm_up)
 {
-	char *buf = mmap(NULL, DUMP_ROOM, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	size_t kind, size;
+	char *buf = malloc(DUMP_ROOM);
+	struct expected e = { .dump = malloc(DUMP_ROOM) };
 	unsigned long n;
+	size_t kind;
 	int status;
 
-	if (buf == MAP_FAILED)
+	if (!buf || !e.dump)
 		err(2, "memory");
 	for (kind = 0; seed_kind(kind); kind++) {
 		pid_t target = start_seed(kind);
 
 		errno = 0;
-		read_dump(target, buf, &size);
+		read_dump(target, e.dump, &e.size, &e.links);
 		if (errno)
 			err(2, "a dump of %s", seed_kind(kind));
-		for (n = 1; n <= most && try_read(target, buf, size, n); n++)
-			;
-		printf("reading a dump of %s: %lu allocations\n", seed_kind(kind), n - 1);
+		try_read(target, seed_kind(kind), buf, &e, NEVER);
+		if (!warm_up) {
+			for (n = 1; n <= most && try_read(target, seed_kind(kind), buf, &e, n); n++)
+				;
+			printf("reading a dump of %s: %lu allocations\n", seed_kind(kind), n - 1);
+		}
 		kill(target, SIGKILL);
 		waitpid(target, &status, 0);
 	}
+	free(buf);
+	free(e.dump);
 }
 
 static void write_image(const char *path, const uint8_t *data, size_t size)
@@ -262,7 +294,7 @@ static void write_image(const char *path, const uint8_t *data, size_t size)
 		err(2, "%s", path);
 }
 
-static void try_executions(const struct seed *seeds, size_t nr)
+static void try_executions(const struct seed *seeds, size_t nr, bool warm_up)
 {
 	const char *path = "/tmp/fail_nth.image";
 	unsigned long n;
@@ -270,6 +302,9 @@ static void try_executions(const struct seed *seeds, size_t nr)
 
 	for (i = 0; i < nr; i++) {
 		write_image(path, seeds[i].data, seeds[i].size);
+		try_execve(&seeds[i], path, NEVER);
+		if (warm_up)
+			continue;
 		for (n = 1; n <= most && try_execve(&seeds[i], path, n); n++)
 			;
 		printf("executing %s: %lu allocations\n", seeds[i].name, n - 1);
@@ -279,8 +314,8 @@ static void try_executions(const struct seed *seeds, size_t nr)
 
 static void report(const char *what, const struct tally *t)
 {
-	printf("%s: %lu times an allocation failed: %lu errors, %lu died of a signal, %lu went on, %lu of them until killed\n", what,
-	       t->done, t->failed, t->died, t->fine, t->killed);
+	printf("%s: %lu times an allocation failed: %lu errors, %lu died of a signal, %lu went on\n", what, t->done, t->failed,
+	       t->died, t->fine);
 }
 
 int main(int argc, char **argv)
@@ -296,15 +331,18 @@ int main(int argc, char **argv)
 			return 2;
 		most = strtoul(optarg, NULL, 0);
 	}
+	prepare();
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	/* before there is shared memory, which a raw dump cannot bring back */
+	nr = make_seeds(seeds, MAX_SEEDS);
 	answer = mmap(NULL, sizeof(*answer), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (answer == MAP_FAILED)
 		err(2, "mmap");
-	prepare();
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	nr = make_seeds(seeds, MAX_SEEDS);
+	try_reads(true);
+	try_executions(seeds, nr, true);
 	take_baseline(&before);
-	try_reads();
-	try_executions(seeds, nr);
+	try_reads(false);
+	try_executions(seeds, nr, false);
 	report("dumps", &reads);
 	report("images", &executions);
 	if (!reads.failed || !executions.failed) {

@@ -37,10 +37,11 @@ export function workload(): Promise<Program> {
 
 /** CRCTL_FAULT_SHARE: with 3, each run tries every third point, beginning with any; after some runs all have been tried. */
 const SHARE = Number(process.env.CRCTL_FAULT_SHARE ?? 1);
+if (!Number.isInteger(SHARE) || SHARE < 1) throw new Error(`CRCTL_FAULT_SHARE: ${process.env.CRCTL_FAULT_SHARE} is not a number from 1`);
 
 /** Of many points those whose turn it is; all, if nobody asks for a share only. */
 export function share<T>(all: readonly T[]): T[] {
-  const first = Math.floor(Math.random() * SHARE);
+  const first = Math.floor(Math.random() * Math.min(SHARE, all.length));
   return all.filter((_, i) => i % SHARE === first);
 }
 

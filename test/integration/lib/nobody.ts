@@ -31,6 +31,6 @@ export class Nobody {
   }
 
   async leave(): Promise<void> {
-    await run("umount", [this.open]);
+    await run("umount", ["-l", this.open]);
   }
 }
