@@ -43,7 +43,6 @@ const EVERYWHERE: readonly (readonly [string, RegExp])[] = [
   ["mempolicy", /memory policy|policy|NUMA/i],
   ["mbind", /policy|NUMA/i],
   ["ioperm", /I\/O|port/i],
-  ["syscall-dispatch", /dispatch/i],
   ["cpu-timer", /timer/],
   ["cpu-sleep", /CPU clock/],
   ["clone-vm", /shares? .*memory|memory .*shared/i],
@@ -62,6 +61,7 @@ const EVERYWHERE: readonly (readonly [string, RegExp])[] = [
 
 /** What newer kernels added, and the first Debian kernel (in hundreds: 6.12 is 612) of those that are tested that has it. */
 const SINCE: readonly (readonly [number, string, RegExp])[] = [
+  [601, "syscall-dispatch", /dispatch/i],
   [612, "mdwe", /MDWE/],
   [612, "memory-merge", /MEMORY_MERGE/],
   [612, "mseal", /flags/],

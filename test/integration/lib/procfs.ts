@@ -135,6 +135,15 @@ export function pidsOfTree(root: number): number[] {
   return [root, ...children(root).flatMap(pidsOfTree)];
 }
 
+/** The threads of a tree that run, or would if they were let: "pid/tid". */
+export function runningIn(root: number): string[] {
+  return pidsOfTree(root).flatMap((pid) =>
+    readdirSync(`/proc/${pid}/task`)
+      .filter((tid) => /^\d+ \(.*\) [RD]/s.test(read(`/proc/${pid}/task/${tid}/stat`)))
+      .map((tid) => `${pid}/${tid}`),
+  );
+}
+
 function lines(path: string, wanted: readonly string[]): Record<string, string> {
   const found: Record<string, string> = {};
   for (const line of read(path).split("\n")) {

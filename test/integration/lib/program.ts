@@ -8,7 +8,7 @@ import { describeOutcome, must, type Outcome } from "./crctl.js";
 import { remember } from "./leftovers.js";
 import { newDirectory } from "./directories.js";
 import { PROGRAMS } from "./paths.js";
-import { differences, pidsOfTree, stateOf, viewTree, type TreeView } from "./procfs.js";
+import { differences, pidsOfTree, runningIn, stateOf, viewTree, type TreeView } from "./procfs.js";
 import { until } from "./wait.js";
 
 /** Small, so that what a test fails on is its own. */
@@ -132,7 +132,10 @@ export class Tree {
     await this.mustLookLike(before);
   }
 
-  /** Until two looks in a row show the same, the second of which it returns: what it was told to wait for, it waits for. */
+  /**
+   * Until two looks in a row show the same, the second of which it returns, and nobody works: what it was told to wait for,
+   * it waits for.
+   */
   async settled(): Promise<TreeView> {
     let last: TreeView | undefined;
     let changes: string[] = [];
@@ -142,7 +145,8 @@ export class Tree {
         let view: TreeView | undefined;
         try {
           view = viewTree(this.pid);
-          changes = differences(last, view);
+          const running = runningIn(this.pid);
+          changes = [...differences(last, view), ...running.map((thread) => `${thread} runs`)];
         } catch (error) {
           changes = [String(error)]; // a task that ended meanwhile
         }
