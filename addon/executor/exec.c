@@ -54,11 +54,28 @@ static int open_unnamed(void)
 	return -1;
 }
 
-static int open_manifest_file(void)
+/* vm.memfd_noexec=2. To try would do no harm, but the kernel's log would tell of each time. */
+static bool memfds_execute(const struct executor *ex)
 {
-	/* Kernels before 6.3 do not know MFD_EXEC, and need none. */
-	int fd = memfd_create("crctl-manifest", MFD_CLOEXEC | MFD_EXEC);
+	char value = '0';
+	int fd = openat(ex->proc_fd, "sys/vm/memfd_noexec", O_RDONLY | O_CLOEXEC);
 
+	if (fd < 0)
+		return true; /* a kernel before 6.3 */
+	if (read(fd, &value, 1) < 0)
+		value = '0';
+	close(fd);
+	return value != '2';
+}
+
+static int open_manifest_file(const struct executor *ex)
+{
+	int fd;
+
+	if (!memfds_execute(ex))
+		return open_unnamed();
+	/* Kernels before 6.3 do not know MFD_EXEC, and need none. */
+	fd = memfd_create("crctl-manifest", MFD_CLOEXEC | MFD_EXEC);
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create("crctl-manifest", MFD_CLOEXEC);
 	if (fd < 0 && errno == EACCES)
@@ -82,7 +99,7 @@ static int write_all(int fd, const char *data, size_t len)
 /* A descriptor for reading and nothing that is open for writing: exec would say ETXTBSY. */
 static int manifest_fd(const struct executor *ex, const char *data, size_t len, struct error *error)
 {
-	int rw = open_manifest_file();
+	int rw = open_manifest_file(ex);
 	char path[40];
 	int fd;
 
