@@ -168,8 +168,11 @@ static void read_dump(pid_t pid, char *buf, size_t *size, unsigned int *links)
 		return;
 	while ((n = read(fd, buf + *size, DUMP_ROOM - *size)) > 0)
 		*size += n;
-	if (n == 0)
+	/* one that failed is about to end */
+	if (n == 0) {
+		close(fd);
 		errno = 0;
+	}
 }
 
 struct expected {
