@@ -167,16 +167,6 @@ static int execute(const struct seed *seed, const char *path, bool privileged, a
 	return status;
 }
 
-static void write_image(const char *path, const uint8_t *data, size_t size)
-{
-	int fd;
-
-	unlink(path);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0755);
-	if (fd < 0 || write(fd, data, size) != (ssize_t)size || close(fd))
-		err(2, "%s", path);
-}
-
 /* ---- workers ---- */
 
 static void worker(unsigned int w, unsigned int nr_workers, unsigned long end, uint64_t seed)

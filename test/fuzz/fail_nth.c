@@ -287,16 +287,6 @@ static void try_reads(bool warm_up)
 	free(e.dump);
 }
 
-static void write_image(const char *path, const uint8_t *data, size_t size)
-{
-	int fd;
-
-	unlink(path);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0755);
-	if (fd < 0 || write(fd, data, size) != (ssize_t)size || close(fd))
-		err(2, "%s", path);
-}
-
 static void try_executions(const struct seed *seeds, size_t nr, bool warm_up)
 {
 	const char *path = "/tmp/fail_nth.image";

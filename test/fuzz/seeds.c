@@ -403,6 +403,16 @@ void manifest_descriptors(const struct seed *seed)
 	fcntl(FD_REPORT, F_SETFL, O_NONBLOCK);
 }
 
+void write_image(const char *path, const uint8_t *data, size_t size)
+{
+	int fd;
+
+	unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0755);
+	if (fd < 0 || write(fd, data, size) != (ssize_t)size || close(fd))
+		err(2, "%s", path);
+}
+
 size_t make_seeds(struct seed *seeds, size_t room)
 {
 	int shared = open("/tmp/exec_fuzz.shared", O_CREAT | O_RDWR, 0666);

@@ -34,6 +34,9 @@ pid_t start_seed(size_t kind);
  */
 size_t make_seeds(struct seed *seeds, size_t room);
 
+/* Make an executable file of an image, in place of what has that name. */
+void write_image(const char *path, const uint8_t *data, size_t size);
+
 /* In a child that is about to execve() a mutation of @seed: open what it names. */
 void manifest_descriptors(const struct seed *seed);
 
