@@ -4,6 +4,7 @@
 #   KERNEL  the test machine's kernel: a line or version of vagrant/kernel (default 6.1)
 #   KDIR    the kernel build directory for `make kmod` (default: the running kernel's headers, or else
 #           those of the test kernel)
+#   JOBS    how many suites run at the same time, each test machine keeping about one processor busy (default 2)
 #   FAULTS  1: `make kmod` builds a module that fails where it is told to, for tests (docs/faults.md)
 
 SHELL := /bin/bash
@@ -16,12 +17,15 @@ SHELL := /bin/bash
 DEFAULT_KERNEL := 6.1
 KERNEL ?= $(DEFAULT_KERNEL)
 FAULTS ?=
+JOBS ?= 2
 KERNELS ?= 5.10 6.1 6.12 7.x
 VM ?= vagrant/vm --kernel $(KERNEL)
 
 # What the goals run. Each may be replaced on the command line, to run a part: INTEGRATION='node_modules/.bin/mocha -g pipe ...'
 UNIT ?= npm run --silent test:unit
-INTEGRATION ?= node_modules/.bin/mocha --config test/integration/.mocharc.json
+INTEGRATION ?= node_modules/.bin/mocha --config test/integration/.mocharc.cjs
+# The files of the integration tests are dealt out to these, each a machine; one has all where INTEGRATION chooses some.
+PARTS ?= $(if $(filter file,$(origin INTEGRATION)),1 2,1)
 INTEGRATION_VM ?= $(VM) --timeout $(PATIENCE) --memory $(MEMORY)
 # Of the points at which commands are made to fail, each run takes a third; test-faults takes all.
 FAULT_SHARE ?= 3
@@ -136,14 +140,14 @@ OTHER_KERNELS = builds='$(MAKE) --no-print-directory -s kmod-all check-endbr' \
 
 test: setup build programs kmod-test ## all tests: static checks and unit tests here, the rest in the test machine
 	@$(MAKE) --no-print-directory -s -C test/fuzz
-	@vagrant/suites lint='$(STATIC)' unit='$(UNIT)' fuzz='$(MAKE) --no-print-directory -s -C test/fuzz check' \
-		integration='CRCTL_KO=$$(vagrant/module $(KERNEL)) $(INTEGRATION_VM) -- $(subst ','\'',$(call in_bash,$(SHARE) $(INTEGRATION)))' \
+	@vagrant/suites -j $(JOBS) lint='$(STATIC)' unit='$(UNIT)' fuzz='$(MAKE) --no-print-directory -s -C test/fuzz check' \
+		$(foreach part,$(PARTS),integration-$(part)='CRCTL_KO=$$(vagrant/module $(KERNEL)) $(INTEGRATION_VM) -- $(subst ','\'',$(call in_bash,$(SHARE) CRCTL_PART=$(part)/$(words $(PARTS)) $(INTEGRATION)))') \
 		faults='$(call faults_in_vm,$(call in_bash,$(SHARE) $(INTEGRATION) -g '^faults: in the module' $(call then_settings,sig_enforce)))' \
 		short='$(call in_vm,$(KERNEL),--timeout $(PATIENCE) --memory $(MEMORY),$(call in_bash,$(SHORT) $(call then_settings,lockdown)))' \
 		$(if $(filter $(DEFAULT_KERNEL),$(KERNEL)),$(OTHER_KERNELS))
 
 matrix: setup build programs kmod-all ## the integration tests on every kernel line, with a table at the end
-	@vagrant/suites $(foreach kernel,$(KERNELS),'$(kernel)=$(call in_vm,$(kernel),--timeout 4500 --memory 3072,$(call in_bash,$(SHARE) $(INTEGRATION) $(call then_settings,memfd_noexec|lockdown)))')
+	@vagrant/suites -j $(JOBS) $(foreach kernel,$(KERNELS),'$(kernel)=$(call in_vm,$(kernel),--timeout 4500 --memory 3072,$(call in_bash,$(SHARE) $(INTEGRATION) $(call then_settings,memfd_noexec|lockdown)))')
 
 debug-kernel: ## build the sanitizer kernel, for KERNEL=debug
 	@vagrant/setup
