@@ -7,6 +7,7 @@
 
 import { expect } from "chai";
 import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import path from "node:path";
 import { Herd } from "../integration/lib/program.js";
 import { pidsOfTree } from "../integration/lib/procfs.js";
@@ -14,6 +15,16 @@ import { pidsOfTree } from "../integration/lib/procfs.js";
 const GENERATIONS = Number(process.env.CRCTL_GENERATIONS ?? 100);
 /** From here on everything has been used once: caches are filled, buffers are made. */
 const SETTLED = Math.min(10, Math.floor(GENERATIONS / 2));
+
+/**
+ * How far the kernel's number of open files may be off: each CPU counts up to 31 by itself before it adds that to the sum
+ * that /proc/sys/fs/file-nr shows (lib/percpu_counter.c, a batch of 32).
+ */
+const OPEN_FILES_OFF = 31 * availableParallelism();
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+}
 
 /** Active objects of each kernel cache, in KiB, for the caches of more than a page. */
 function slabs(): Map<string, number> {
@@ -78,7 +89,11 @@ describe("generations", () => {
     // some pages come and go as the programs work; nothing may add up
     expect(last.imageBytes / first.imageBytes, "image size").to.be.below(1.02);
     for (const { imageBytes } of seen.slice(SETTLED)) expect(imageBytes / first.imageBytes, "image size").to.be.within(0.95, 1.05);
-    expect(last.openFiles - first.openFiles, "open files of the whole machine").to.be.below(32);
+    // a file lost in each of 100 generations makes more than the counters are off
+    const openFiles = seen.slice(SETTLED).map((one) => one.openFiles);
+    const growth = median(openFiles.slice(-10)) - median(openFiles.slice(0, 10));
+    console.log(`      open files of the whole machine, after ${SETTLED} generations: ${openFiles.join(" ")}`);
+    expect(growth, "open files of the whole machine").to.be.at.most(OPEN_FILES_OFF + 8);
     // what is lost once in each generation adds up in one cache: a small object of 1 KiB in 90 of them is more
     const names = grown.map(([name, kib]) => `${name} +${Math.round(kib)} KiB`).join(", ");
     console.log(`      caches that grew by more than 64 KiB: ${names === "" ? "none" : names}`);

@@ -19,8 +19,8 @@ import { until } from "../integration/lib/wait.js";
 
 const CYCLES = Number(process.env.CRCTL_CYCLES ?? 1000);
 const ARMED = "/sys/module/crctl/parameters/armed";
-/** More cycles than asked for, if some of the others have not come to anything meanwhile: a dump takes longer than a few. */
-const MORE = 100;
+/** How long the others may take to have done each of their things once, if nobody disarms meanwhile. */
+const WORKING_MS = 180_000;
 /** What does not stay for ever: as long as the longest of the others holds on to something. */
 const TRIES_MS = 60_000;
 
@@ -45,8 +45,8 @@ function others(stop: string, target: number, done: string): ChildProcess[] {
   const image = path.join(newDirectory(), "image");
   const loops: Record<(typeof WORK)[number], string> = {
     // list, stat, open and read
-    read: `for p in /proc/[0-9]*; do ls -l $p $p/mfd; cat $p/dump $p/mfd/*; done; stat /proc/${target}/dump /proc/${target}/mfd`,
-    threads: `for p in /proc/[0-9]*/task/*; do cat $p/dump; done; find /proc -maxdepth 3 -name 'd*' | grep -q /dump`,
+    read: `ls -l /proc/[0-9]* /proc/[0-9]*/mfd; cat /proc/[0-9]*/{dump,mfd/*}; stat /proc/${target}/dump /proc/${target}/mfd`,
+    threads: `cat /proc/[0-9]*/task/*/dump; find /proc -maxdepth 3 -name 'd*' | grep -q /dump`,
     // hold an O_PATH descriptor, or sit in mfd/, for the time of a command
     path: `sleep 0.1 | ${PROGRAMS}/procdump ${target} path`,
     chdir: `sleep 0.1 | ${PROGRAMS}/procdump ${target} chdir`,
@@ -72,8 +72,15 @@ describe("unloading under load", () => {
     const crowd = others(stop, herd.pid, done);
     const idle = (): readonly string[] => WORK.filter((name) => lines(path.join(done, name)) === 0);
     let busy = 0;
-    let cycle = 0;
-    for (; cycle < CYCLES || (cycle < CYCLES + MORE && idle().length > 0); cycle++) {
+    for (let cycle = 0; cycle < CYCLES; cycle++) {
+      // half way, so that all have been seen to work: a dump takes longer than a few cycles and may be refused in each
+      if (cycle === Math.floor(CYCLES / 2)) {
+        await until(
+          () => `${idle().join(", ")} to have worked`,
+          () => idle().length === 0,
+          WORKING_MS,
+        );
+      }
       await until(
         "it to be disarmed",
         () => {
@@ -102,8 +109,7 @@ describe("unloading under load", () => {
     for (const child of crowd) if (child.exitCode === null) await once(child, "exit");
     const times = WORK.map((name) => [name, lines(path.join(done, name))] as const);
     console.log(`      meanwhile: ${times.map(([name, n]) => `${name} ${n}`).join(", ")}`);
-    expect(idle(), "what never worked").to.deep.equal([]);
-    console.log(`      ${cycle} cycles, EBUSY ${busy} times on the way`);
+    console.log(`      ${CYCLES} cycles, EBUSY ${busy} times on the way`);
 
     // the tree that was dumped all the time is well, and the module works
     const image = path.join(newDirectory(), "image");
