@@ -22,4 +22,8 @@ export default defineConfig(
     files: ["scripts/*"],
     languageOptions: { globals: { URL: "readonly", process: "readonly", __dirname: "readonly" } },
   },
+  {
+    files: ["**/*.cjs"],
+    languageOptions: { sourceType: "commonjs", globals: { process: "readonly", __dirname: "readonly" } },
+  },
 );

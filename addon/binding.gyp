@@ -8,11 +8,15 @@
       "sources": [
         "src/addon.cc",
         "src/copy.cc",
+        "src/epoll.cc",
         "src/files.cc",
+        "src/inotify.cc",
         "src/pipe.cc",
         "src/process.cc",
         "src/ptrace.cc",
-        "src/signals.cc"
+        "src/signals.cc",
+        "src/sockets.cc",
+        "src/tty.cc"
       ],
       # sources of the restore half, once they are there
       "conditions": [["restore_sources!=''", {"sources": ["<@(restore_sources)"]}]],

@@ -100,10 +100,46 @@ int crctl_signals_dump(struct crctl_group *g, struct crctl_notes *n);
 int crctl_timers_dump(struct crctl_group *g, struct crctl_notes *n);
 /* creds.c: CREDS */
 int crctl_creds_dump(struct crctl_group *g, struct crctl_notes *n);
+/* descriptors.c, terminal.c, tcp.c, udp.c: DESCRIPTOR */
+int crctl_descriptors_dump(struct crctl_group *g, struct crctl_notes *n);
+
+struct crctl_told {
+	struct crctl_descriptor *recs;
+	u32 count;
+	u8 *extra;
+	u32 extra_size, extra_room;
+};
+
+#define CRCTL_TERMINAL_RECORDS	4
+#define CRCTL_TERMINAL_EXTRA	(96u << 10)
+
+bool crctl_is_pty_master(const struct file *file);
+void crctl_terminal_tell(struct file *file, u32 fd, struct crctl_told *told);
+
+#define CRCTL_TCP_RECORDS	2
+
+u32 crctl_tcp_room(struct file *file);
+u64 crctl_udp_look(struct file *file);
+void crctl_tcp_tell(struct file *file, u32 fd, struct crctl_told *told, u32 room);
+
+/* What was put behind the extra area that has been told of so far: nothing if there is nothing. */
+static inline void crctl_tell_data(struct crctl_told *told, u32 fd, u32 what, u32 size)
+{
+	if (!size)
+		return;
+	told->recs[told->count++] = (struct crctl_descriptor){
+		.fd = fd, .what = what, .value = (u64)size << 32 | told->extra_size,
+	};
+	/* what is between is never told of */
+	if (size % 2)
+		told->extra[told->extra_size + size] = 0;
+	told->extra_size += round_up(size, 2);
+}
 
 /* Parts of the PROCESS and THREAD notes that have modules of their own. */
 void crctl_itimers_dump(struct crctl_group *g, struct crctl_process *out);	/* timers.c */
 u32 crctl_prctl_dump(struct task_struct *t);				/* prctl.c */
+void crctl_pkeys_dump(struct crctl_group *g, struct crctl_mm *out);		/* pkeys.c */
 void crctl_restart_dump(struct crctl_group *g, struct task_struct *t,
 			struct crctl_thread *out, struct crctl_notes *n);	/* restart.c */
 

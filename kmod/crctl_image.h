@@ -77,10 +77,14 @@ enum crctl_note_type {
 	CRCTL_NT_SECCOMP	= CRCTL_NOTE_TYPE(11),	/* struct crctl_seccomp[]; extra: sock_filter[] */
 	CRCTL_NT_REFUSAL	= CRCTL_NOTE_TYPE(12),	/* struct crctl_refusal[]; extra: texts. An image that
 					 * has one holds no pages and is never executed */
+	CRCTL_NT_DESCRIPTOR	= CRCTL_NOTE_TYPE(13),	/* struct crctl_descriptor[]; extra: data. For who
+					 * restores descriptors: executing an image does not */
 	/* only in exec manifests */
 	CRCTL_NT_EXTENT		= CRCTL_NOTE_TYPE(32),	/* struct crctl_extent[], sorted by vaddr */
 	CRCTL_NT_CONTROL	= CRCTL_NOTE_TYPE(33),	/* struct crctl_control */
 	CRCTL_NT_CLOEXEC	= CRCTL_NOTE_TYPE(34),	/* no records; extra: u32[] descriptors to mark */
+	CRCTL_NT_LOCK		= CRCTL_NOTE_TYPE(35),	/* struct crctl_lock[]; absent if none */
+	CRCTL_NT_PEERCRED	= CRCTL_NOTE_TYPE(36),	/* struct crctl_peercred[]; extra: groups (u32[]) */
 };
 
 enum crctl_image_kind {
@@ -91,7 +95,7 @@ enum crctl_image_kind {
 struct crctl_image_info {
 	__u32 kind;		/* enum crctl_image_kind */
 	__u32 nr_threads;
-	__u64 xfeatures_used;	/* union of all threads' xstate_bv: what a CPU must have */
+	__u64 xfeatures_used;	/* union of all threads' xstate_bv, and PKRU with keys: what a CPU must have */
 	__u64 realtime_ns;	/* the clocks when the dump was opened */
 	__u64 monotonic_ns;
 	__u64 boottime_ns;
@@ -118,6 +122,8 @@ struct crctl_mm {
 	__u32 exe_off, exe_len;	/* path of the exe, in extra, no NUL counted */
 	__u32 exe_dev_major, exe_dev_minor;
 	__u64 exe_ino;
+	__u32 pkeys;		/* protection keys: bit n, key n is allocated; 0: as bit 0 alone */
+	__u32 execute_only_pkey; /* the one of memory that may only be executed; 0: none */
 };
 
 #define CRCTL_MEMBARRIER_PRIVATE_EXPEDITED		(1u << 0)
@@ -154,6 +160,8 @@ enum crctl_vma_kind {
 #define CRCTL_VMF_MAYEXEC	(1ull << 14)	/* informative */
 #define CRCTL_VMF_SYNC		(1ull << 15)	/* MAP_SYNC: refused today */
 #define CRCTL_VMF_DROPPABLE	(1ull << 16)	/* MAP_DROPPABLE: no pages are saved */
+#define CRCTL_PKEY_SHIFT	32		/* four bits: the protection key */
+#define CRCTL_VMF_PKEY		(15ull << CRCTL_PKEY_SHIFT)
 
 /* crctl_vma.file_flags and crctl_mm.exe_flags */
 #define CRCTL_FILE_DELETED	(1u << 0)	/* the link is gone (name ends in no suffix) */
@@ -263,6 +271,77 @@ struct crctl_timer {
 	__u64 interval_ns;
 };
 
+/*
+ * Manifest: who the other end of a socket of AF_UNIX was when the two were connected.
+ * It takes CAP_SYS_ADMIN, CAP_SETUID and CAP_SETGID in the first user namespace
+ * to say so; for others it is who connected it.
+ */
+struct crctl_peercred {
+	__u32 fd;
+	__s32 pid;		/* 0: nobody that is there */
+	__u32 uid, gid;
+	__u32 nr_groups, groups_off;
+};
+
+/* What /proc/<pid>/fdinfo of the dumping kernel does not tell of a descriptor. */
+struct crctl_descriptor {
+	__u32 fd;
+	__u32 what;		/* enum crctl_descriptor_what */
+	__u64 value;		/* of those with data: offset in extra | length << 32 */
+};
+
+enum crctl_descriptor_what {
+	CRCTL_DESCRIPTOR_SEMAPHORE	= 1,	/* an eventfd has EFD_SEMAPHORE; value: 1 */
+	/* of the master of a pseudo-terminal: one TERMINAL, and what is there of the rest */
+	CRCTL_DESCRIPTOR_TERMINAL	= 2,	/* value: enum crctl_terminal_flag */
+	CRCTL_DESCRIPTOR_INPUT		= 3,	/* data: processed for the slave, not read */
+	CRCTL_DESCRIPTOR_ENDS		= 4,	/* data: u16[], offsets in INPUT where lines end */
+	CRCTL_DESCRIPTOR_OUTPUT		= 5,	/* data: not read at the master */
+	CRCTL_DESCRIPTOR_TCP		= 6,	/* data: struct crctl_tcp */
+	CRCTL_DESCRIPTOR_UNSENT		= 7,	/* data: not acknowledged by the other end, or not sent */
+	CRCTL_DESCRIPTOR_UDP		= 8,	/* value: enum crctl_udp_flag | how many are unread << 32; absent: 0 */
+};
+
+enum crctl_udp_flag {
+	CRCTL_UDP_PENDING	= 1u << 0,	/* a datagram is being put together (MSG_MORE, UDP_CORK) */
+	CRCTL_UDP_MULTICAST	= 1u << 1,	/* it is a member of groups */
+	CRCTL_UDP_TAKEN		= 1u << 2,	/* a tunnel, or another part of the kernel has it */
+	CRCTL_UDP_NO_RECEIVING	= 1u << 3,	/* shutdown(SHUT_RD) */
+	CRCTL_UDP_NO_SENDING	= 1u << 4,	/* shutdown(SHUT_WR) */
+	CRCTL_UDP_CHOSEN	= 1u << 5,	/* a program chooses between it and others of its address */
+	CRCTL_UDP_ELSEWHERE	= 1u << 6,	/* it is of another network namespace than the reader */
+};
+
+enum crctl_tcp_flag {
+	CRCTL_TCP_BUSY		= 1u << 0,	/* what it has not sent could not be read */
+	CRCTL_TCP_URGENT	= 1u << 1,	/* urgent data are on their way */
+	CRCTL_TCP_TAKEN		= 1u << 2,	/* TLS or another part of the kernel has it */
+	CRCTL_TCP_SIGNED	= 1u << 3,	/* TCP_MD5SIG, TCP-AO */
+	CRCTL_TCP_REPAIR	= 1u << 4,	/* somebody has set TCP_REPAIR */
+	CRCTL_TCP_ENDED		= 1u << 5,	/* the other end has closed its stream */
+	CRCTL_TCP_FIN		= 1u << 6,	/* this end has: write_seq counts that as a byte */
+	CRCTL_TCP_CHOSEN	= 1u << 7,	/* a program chooses between it and others of its address */
+	CRCTL_TCP_ELSEWHERE	= 1u << 8,	/* it is of another network namespace than the reader */
+};
+
+/* Of tcp_sock; sequence numbers and windows are 0 where there is no connection. */
+struct crctl_tcp {
+	__u32 state;		/* TCP_ESTABLISHED and so on */
+	__u32 shutdown;		/* RCV_SHUTDOWN, SEND_SHUTDOWN */
+	__u32 error;		/* errno that the next call returns */
+	__u32 flags;		/* enum crctl_tcp_flag */
+	__u32 rcv_nxt, copied_seq, rcv_wup, rcv_wnd;
+	__u32 snd_una, snd_nxt, write_seq, snd_wl1, snd_wnd, max_window;
+	__u32 mss_clamp;
+	__u32 pad;
+};
+
+enum crctl_terminal_flag {
+	CRCTL_TERMINAL_BUSY	= 1u << 0,	/* it holds more than is told */
+	CRCTL_TERMINAL_STOPPED	= 1u << 1,	/* the slave's output, by a stop character or tcflow(3) */
+	CRCTL_TERMINAL_FLOW_OFF	= 1u << 2,	/* by tcflow(3) */
+};
+
 struct crctl_creds {
 	__u32 uid, euid, suid, fsuid;
 	__u32 gid, egid, sgid, fsgid;
@@ -326,6 +405,17 @@ struct crctl_extent {
 	__u64 offset;		/* bytes into fd's file */
 	__s32 fd;
 	__u32 source;		/* enum crctl_extent_source */
+};
+
+/*
+ * A lock of fcntl(F_SETLK), which belongs to the process: its end, and closing
+ * any descriptor of the file, which execve() may do, take it away.
+ */
+struct crctl_lock {
+	__u32 fd;
+	__u32 write;		/* 1: F_WRLCK, 0: F_RDLCK */
+	__u64 start;
+	__u64 len;		/* bytes; 0: to the end of the file, wherever that is */
 };
 
 /*

@@ -14,6 +14,8 @@
 	X(DUMP_GROUP, "dump.group", ENOMEM)	/* threads are taken hold of */ \
 	X(DUMP_THREAD, "dump.thread", ENOMEM)	/* a thread's state is saved */ \
 	X(DUMP_NOTE, "dump.note", ENOMEM)	/* a note is added */ \
+	X(DUMP_DESCRIPTORS, "dump.descriptors", ENOMEM)	/* room for what is told of descriptors */ \
+	X(DUMP_EXTRA, "dump.extra", ENOMEM) /* room for what a terminal or connection holds */ \
 	X(DUMP_PAGES, "dump.pages", ENOMEM)	/* present pages are looked for */ \
 	X(DUMP_HEADER, "dump.header", ENOMEM)	/* what comes before the pages is read */ \
 	X(DUMP_READ, "dump.read", EIO)		/* some pages are read */ \
@@ -30,6 +32,7 @@
 	X(RESTORE_MAP, "restore.map", ENOMEM)	/* an area is mapped */ \
 	X(RESTORE_ADVISE, "restore.advise", ENOMEM) \
 	X(RESTORE_FILL, "restore.fill", EIO)	/* some pages are filled */ \
+	X(RESTORE_KEYS, "restore.keys", ENOMEM)	/* an area gets its protection key */ \
 	X(RESTORE_EXE, "restore.exe", ENOMEM) \
 	X(RESTORE_LANDING, "restore.landing", ENOMEM) \
 	/* as task work, outside of execve() */ \
@@ -39,6 +42,8 @@
 	X(RESTORE_REGS, "restore.regs", ENOMEM) \
 	X(RESTORE_TIMERS, "restore.timers", EAGAIN) \
 	X(RESTORE_PROCESS, "restore.process", ENOMEM) \
+	X(RESTORE_PEERS, "restore.peers", ENOMEM) /* a socket is told who its peer is */ \
+	X(RESTORE_LOCKS, "restore.locks", EAGAIN) \
 	X(RESTORE_MET, "restore.met", ENOMEM)	/* all threads are ready */ \
 	X(RESTORE_GATE, "restore.gate", EIO)	/* the leader waits at the gate */
 

@@ -3,6 +3,7 @@
 import { fileURLToPath } from "node:url";
 
 import { CrctlError } from "./errors.js";
+import type { Termios } from "./image/schema.js";
 
 /** In place of a result in a batch: minus the errno. */
 export type Errno = number;
@@ -48,6 +49,42 @@ export interface SchedRecord {
   ioprio: number;
 }
 
+export interface UnixSocketRecord {
+  ino: bigint;
+  /** SOCK_* */
+  type: number;
+  /** TCP_* of the kernel: 1 connected, 7 not, 10 listening */
+  state: number;
+  /** sun_path; an abstract name begins with NUL */
+  name?: Uint8Array;
+  /** inode of the file, and its device as the kernel has it */
+  fileIno?: bigint;
+  fileDev?: bigint;
+  /** 0: one that has no descriptor */
+  peer?: bigint;
+  /** listening: inodes of those who wait to be accepted */
+  pending?: bigint[];
+  unread: number;
+  /** listening: the backlog */
+  unsent: number;
+  /** bit 0: it receives no more, bit 1: it sends no more */
+  shutdown: number;
+}
+
+export interface PeekedMessage {
+  data: Uint8Array;
+  truncated: boolean;
+  /** SCM_PIDFD came with it */
+  pidfd: boolean;
+  /** sun_path of the sender */
+  from?: Uint8Array;
+  /** struct sockaddr of the sender, of another family */
+  address?: Uint8Array;
+  credentials?: { pid: number; uid: number; gid: number };
+  /** descriptors of ours */
+  fds: number[];
+}
+
 export interface FrozenTask {
   pid: number;
   ppid: number;
@@ -62,6 +99,30 @@ export interface FrozenTree {
   sinceNs: bigint;
   /** parents before their children */
   tasks: FrozenTask[];
+}
+
+/** Of either side of a pseudo-terminal. */
+export interface TerminalSide {
+  /** N_* */
+  discipline: number;
+  exclusive: boolean;
+  readable: boolean;
+  /** packet mode: there is something to tell */
+  status: boolean;
+  hungUp: boolean;
+}
+
+/** What the master of a pseudo-terminal tells of both sides. */
+export interface MasterState {
+  termios: Termios;
+  termiosLocked: boolean;
+  /** struct winsize */
+  window: { rows: number; columns: number; width: number; height: number };
+  packet: boolean;
+  locked: boolean;
+  /** that it controls; 0: none */
+  session: number;
+  foreground: number;
 }
 
 /** What {@link Native.freezeTree} throws. */
@@ -94,6 +155,29 @@ export interface Native {
   copySparse(from: number, to: number): { size: bigint; dataBytes: bigint };
   sync(fds: readonly number[]): void;
 
+  // epoll.cc
+  epollTarget(pid: number, target: { efd: number; tfd: number; nth: number }, pids: readonly number[], fds: readonly number[]): number;
+  isReadable(fd: number): boolean;
+  askTimer(fd: number): void;
+
+  // sockets.cc
+  unixSockets(): UnixSocketRecord[];
+  socketOptions(fd: number, levels: readonly number[], names: readonly number[]): (Uint8Array | Errno)[];
+  socketName(fd: number): Uint8Array;
+  newSocket(domain: number, type: number, protocol: number): number;
+  peekStream(fd: number, unread: number): PeekedMessage[];
+  peekMessages(fd: number, size: number, unread: number): PeekedMessage[];
+  pollState(fd: number): number;
+  socketFile(fd: number): number;
+  hasFilter(fd: number): boolean;
+  peerName(fd: number): Uint8Array;
+  peekBytes(fd: number, size: number): Uint8Array;
+  closeQuietly(fds: readonly number[]): void;
+
+  // inotify.cc
+  unreadBytes(fd: number): number;
+  openByHandle(mount: string, type: number, handle: Uint8Array): number;
+
   // pipe.cc
   peekPipe(fd: number): { capacity: number; unread: number; chunks: Uint8Array[] };
   otherEndClosed(fd: number): boolean;
@@ -125,6 +209,11 @@ export interface Native {
   readStatus(fd: number, timeoutMs: number): string | undefined;
   waitChild(pid: number): number;
   passSignals(pid: number, sameGroup: boolean): void;
+
+  // tty.cc
+  terminalDevice(fd: number): number;
+  terminalSide(fd: number): TerminalSide;
+  masterState(fd: number): MasterState;
 
   // signals.cc
   watchSignals(): void;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "plan.h"
@@ -65,6 +66,7 @@ struct executor {
 	int status_fd, image_fd, gate_fd, report_fd;	/* our own ends */
 	int proc_fd;			/* /proc: a task that has changed its root does not see it */
 	bool foreground;		/* we gave the terminal away */
+	const struct plan_op *last_file; /* the last operation on a socket's file that was made */
 	char line[512];			/* of the report pipe, not yet complete */
 	size_t line_len;
 };
@@ -99,6 +101,43 @@ int op_object(struct executor *ex, const struct plan_op *op, struct error *error
 int fill_from_image(struct executor *ex, const struct plan_op *op, struct error *error);
 int place_slot(struct executor *ex, int fd, int slot, struct error *error);
 int check_identity(int fd, const struct plan_op *op, struct error *error);
+
+/* numbers.c */
+struct borrowed {
+	int number, flags, aside;
+};
+int borrow_number(struct borrowed *borrowed, int fd, uint64_t number, struct error *error);
+void give_number_back(const struct borrowed *borrowed);
+
+/* counters.c: PLAN_OP_EVENTFD to PLAN_OP_TIMERFD_TICKS */
+int op_counter(struct executor *ex, const struct plan_op *op, struct error *error);
+
+/* epoll.c: PLAN_OP_EPOLL to PLAN_OP_EPOLL_DRAIN; in the executor and in restored tasks */
+int op_epoll(struct executor *ex, const struct plan_op *op, struct error *error);
+
+/* sockets.c: PLAN_OP_SOCKET to PLAN_OP_CONNECT_ADDRESS */
+int op_socket(struct executor *ex, const struct plan_op *op, struct error *error);
+void remove_socket_files(struct executor *ex);
+int connect_now(int fd, const void *address, socklen_t len, struct error *error);
+bool enlarge_buffer(int fd, int name, int force);	/* tcp.c */
+
+/* tcp.c: PLAN_OP_TCP_REPAIR to PLAN_OP_TCP_ENDED */
+int op_tcp(struct executor *ex, const struct plan_op *op, struct error *error);
+
+/* udp.c: PLAN_OP_DATAGRAM */
+int op_datagram(struct executor *ex, const struct plan_op *op, struct error *error);
+
+/* terminal.c: PLAN_OP_PTY, PLAN_OP_PTY_SLAVE, PLAN_OP_PTY_SET; in restored tasks PLAN_OP_TTY_CONTROL to PLAN_OP_TTY_LEAVE */
+int op_terminal(struct executor *ex, const struct plan_op *op, struct error *error);
+
+/* locks.c: PLAN_OP_LOCK */
+int op_lock(struct executor *ex, const struct plan_op *op, struct error *error);
+
+/* inotify.c: PLAN_OP_INOTIFY, PLAN_OP_INOTIFY_ADD */
+int op_inotify(struct executor *ex, const struct plan_op *op, struct error *error);
+
+/* pidfd.c: PLAN_OP_PIDFD to PLAN_OP_PIDFD_TAKE */
+int op_pidfd(struct executor *ex, const struct plan_op *op, struct error *error);
 
 /* process.c: PLAN_OP_FORK to PLAN_OP_DUP, PLAN_OP_DIE */
 int op_process(struct executor *ex, const struct plan_op *op, struct error *error);

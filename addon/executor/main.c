@@ -46,15 +46,40 @@ static int tidy_descriptors(const struct executor *ex, struct error *error)
 	return 0;
 }
 
+/* The number that an operation puts a descriptor under for a moment; 0 if it does not. */
+static uint64_t borrowed_by(const struct plan_op *op)
+{
+	switch (op->type) {
+	case PLAN_OP_EPOLL_ADD:
+		return op->a;
+	case PLAN_OP_LOCK:
+		return op->arg == PLAN_LOCK_LEASE ? op->b : 0;
+	case PLAN_OP_OWNER:
+		return op->b >> 32;
+	default:
+		return 0;
+	}
+}
+
 /* One more than the highest descriptor that we or a task will have. */
 static rlim_t descriptors_needed(const struct executor *ex)
 {
-	rlim_t need = ex->plan->slot_base + ex->plan->nr_slots + PLAN_OWN_SLOTS;
+	rlim_t terminals = 0, need = ex->plan->slot_base + ex->plan->nr_slots + PLAN_OWN_SLOTS;
 
-	for (uint32_t i = 0; i < ex->plan->nr_ops; i++)
-		if (ex->ops[i].type == PLAN_OP_DUP && ex->ops[i].arg >= 0 && (rlim_t)ex->ops[i].arg >= need)
-			need = (rlim_t)ex->ops[i].arg + 1;
-	return need;
+	for (uint32_t i = 0; i < ex->plan->nr_ops; i++) {
+		const struct plan_op *op = &ex->ops[i];
+		uint64_t borrowed = borrowed_by(op);
+
+		if (op->type == PLAN_OP_DUP && op->arg >= 0 && (rlim_t)op->arg >= need)
+			need = (rlim_t)op->arg + 1;
+		/* and two above it */
+		if (borrowed <= PLAN_MAX_NUMBER && borrowed + 2 >= need)
+			need = borrowed + 3;
+		/* all that have a lower number, for a moment */
+		if (op->type == PLAN_OP_PTY && op->arg > 0 && (rlim_t)op->arg > terminals)
+			terminals = (rlim_t)op->arg;
+	}
+	return need + terminals;
 }
 
 /* Limits of ours that stand in the way. Tasks get their own when they are loaded. */
@@ -307,6 +332,7 @@ int main(int argc, char **argv)
 	}
 	if (restore(&ex) < 0) {
 		clear_up(&ex);
+		remove_socket_files(&ex);
 		take_foreground_back(&ex);
 		status_failure(&ex);
 		status_line(&ex, "cleared");

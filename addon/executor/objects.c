@@ -306,19 +306,31 @@ static int set_times(struct executor *ex, const struct plan_op *op, struct error
 	return 0;
 }
 
+/* A signal tells of the number under which O_ASYNC was set. */
+static int set_async(int fd, const struct plan_op *op, struct error *error)
+{
+	struct borrowed borrowed;
+	int result = 0;
+
+	if (borrow_number(&borrowed, fd, op->b >> 32, error) < 0)
+		return -1;
+	if (fcntl(borrowed.number, F_SETFL, (int)op->flags) < 0)
+		result = failed(error, errno, "F_SETFL");
+	give_number_back(&borrowed);
+	return result;
+}
+
 static int set_owner(struct executor *ex, const struct plan_op *op, struct error *error)
 {
 	struct f_owner_ex owner = { .type = (int)op->a, .pid = actual_pid(ex, op->arg) };
-	int fd = slot_fd(ex, op->slot);
+	int fd = slot_fd(ex, op->slot), signo = (int)(uint32_t)op->b;
 
 	if (fcntl(fd, F_SETOWN_EX, &owner) < 0)
 		return failed(error, errno, "F_SETOWN_EX");
-	if (op->b != 0 && fcntl(fd, F_SETSIG, (int)op->b) < 0)
+	if (signo != 0 && fcntl(fd, F_SETSIG, signo) < 0)
 		return failed(error, errno, "F_SETSIG");
 	/* Only now: with O_ASYNC set earlier, signals would go to whoever owned it. */
-	if (op->flags != 0 && fcntl(fd, F_SETFL, (int)op->flags) < 0)
-		return failed(error, errno, "F_SETFL");
-	return 0;
+	return op->flags != 0 ? set_async(fd, op, error) : 0;
 }
 
 int op_object(struct executor *ex, const struct plan_op *op, struct error *error)

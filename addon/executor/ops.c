@@ -33,6 +33,54 @@ static int run_op(struct executor *ex, const struct plan_op *op, struct error *e
 	case PLAN_OP_OWNER:
 	case PLAN_OP_CHOWN:
 		return op_object(ex, op, error);
+	case PLAN_OP_EVENTFD:
+	case PLAN_OP_SIGNALFD:
+	case PLAN_OP_TIMERFD:
+	case PLAN_OP_TIMERFD_SET:
+	case PLAN_OP_TIMERFD_TICKS:
+		return op_counter(ex, op, error);
+	case PLAN_OP_EPOLL:
+	case PLAN_OP_EPOLL_ADD:
+	case PLAN_OP_EPOLL_DRAIN:
+		return op_epoll(ex, op, error);
+	case PLAN_OP_SOCKET:
+	case PLAN_OP_SOCKETPAIR:
+	case PLAN_OP_BIND:
+	case PLAN_OP_SOCKET_FILE:
+	case PLAN_OP_UNLINK:
+	case PLAN_OP_LISTEN:
+	case PLAN_OP_CONNECT:
+	case PLAN_OP_ACCEPT:
+	case PLAN_OP_SOCKOPT:
+	case PLAN_OP_SEND:
+	case PLAN_OP_SHUTDOWN:
+	case PLAN_OP_BIND_ADDRESS:
+	case PLAN_OP_RENAME:
+	case PLAN_OP_CONNECT_ADDRESS:
+		return op_socket(ex, op, error);
+	case PLAN_OP_TCP_REPAIR:
+	case PLAN_OP_TCP_OPEN:
+	case PLAN_OP_TCP_SEND:
+	case PLAN_OP_TCP_ENDED:
+		return op_tcp(ex, op, error);
+	case PLAN_OP_DATAGRAM:
+		return op_datagram(ex, op, error);
+	case PLAN_OP_PTY:
+	case PLAN_OP_PTY_SLAVE:
+	case PLAN_OP_PTY_SET:
+	case PLAN_OP_TTY_CONTROL:
+	case PLAN_OP_TTY_FOREGROUND:
+	case PLAN_OP_TTY_LEAVE:
+		return op_terminal(ex, op, error);
+	case PLAN_OP_LOCK:
+		return op_lock(ex, op, error);
+	case PLAN_OP_INOTIFY:
+	case PLAN_OP_INOTIFY_ADD:
+		return op_inotify(ex, op, error);
+	case PLAN_OP_PIDFD:
+	case PLAN_OP_PIDFD_GIVE:
+	case PLAN_OP_PIDFD_TAKE:
+		return op_pidfd(ex, op, error);
 	case PLAN_OP_FORK:
 	case PLAN_OP_FORK_SIBLING:
 	case PLAN_OP_FORK_ORPHAN:

@@ -24,6 +24,7 @@
 #define CRCTL_PLAN_H
 
 #include <stdint.h>
+#include <sys/socket.h>
 
 #define PLAN_MAGIC	0x4e414c504c544352ull	/* "RCTLPLAN" */
 #define PLAN_VERSION	1
@@ -173,8 +174,29 @@ enum plan_op_type {
 	PLAN_OP_FILL		= 14,	/* data: name of the image's file; a: size */
 	PLAN_OP_TIMES		= 15,	/* a: modification time, ns */
 	PLAN_OP_SEAL		= 16,	/* flags: F_SEAL_* */
-	PLAN_OP_OWNER		= 17,	/* arg: pid, a: F_OWNER_*, b: signal, flags: F_SETFL */
+	PLAN_OP_OWNER		= 17,	/* arg: pid, a: F_OWNER_*, b: signal | the number that it names << 32,
+					 * flags: F_SETFL */
 	PLAN_OP_CHOWN		= 18,	/* a: user id, b: group id, flags: mode */
+	PLAN_OP_EVENTFD		= 19,	/* flags: EFD_SEMAPHORE or 0 */
+	PLAN_OP_SIGNALFD	= 20,	/* a: the kernel's signal mask */
+	PLAN_OP_TIMERFD		= 21,	/* arg: clock */
+	PLAN_OP_TIMERFD_SET	= 22,	/* flags: of timerfd_settime(2), a: value, b: interval, ns */
+	PLAN_OP_TIMERFD_TICKS	= 23,	/* a: expirations not read yet */
+	PLAN_OP_EPOLL		= 24,
+	PLAN_OP_EPOLL_ADD	= 25,	/* arg: slot of the target, a: the number that it is added under,
+					 * flags: events, b: data */
+	PLAN_OP_EPOLL_DRAIN	= 26,	/* forget what is new; arg: number of targets */
+	PLAN_OP_LOCK		= 27,	/* arg: PLAN_LOCK_*, flags: F_RDLCK or F_WRLCK, a: first byte,
+					 * b: bytes, 0: to the end; of a lease: the number
+					 * that a signal about it names */
+	PLAN_OP_PIDFD		= 28,	/* slot: where tasks take it from, to have it there; arg: slot
+					 * where its process leaves it. Both the same: it is made, of a
+					 * process that has ended; flags: PIDFD_NONBLOCK */
+	PLAN_OP_INOTIFY		= 29,
+
+	PLAN_OP_PTY		= 30,	/* slot: master; data: path to open it by, arg: its number,
+					 * a: user id | group id << 32 of the slave's file, b: its mode */
+	PLAN_OP_PTY_SLAVE	= 31,	/* slot: slave of the master in slot `arg` */
 
 	/* Processes. */
 	PLAN_OP_FORK		= 32,	/* arg: process */
@@ -195,6 +217,11 @@ enum plan_op_type {
 	PLAN_OP_PROGRAM		= 45,	/* data: path and arguments, each with a NUL: for tests
 					 * of the executor where no manifest can be executed */
 	PLAN_OP_DIE		= 46,	/* arg: wait status */
+	PLAN_OP_PIDFD_GIVE	= 47,	/* our own, into slot; flags: PIDFD_NONBLOCK */
+	PLAN_OP_PIDFD_TAKE	= 48,	/* slot */
+	PLAN_OP_TTY_CONTROL	= 49,	/* slot becomes the terminal of the session that we lead */
+	PLAN_OP_TTY_FOREGROUND	= 50,	/* slot: our terminal, arg: group */
+	PLAN_OP_TTY_LEAVE	= 51,	/* slot: our terminal, which is not to be that any more */
 
 	/* From outside, on processes that wait at the gate. Values that the
 	 * executor has itself, and so handed on, are left alone. */
@@ -206,12 +233,100 @@ enum plan_op_type {
 	PLAN_OP_CGROUP		= 69,	/* arg: pid; data: path of a cgroup.procs */
 	PLAN_OP_STOP		= 70,	/* arg: pid */
 	PLAN_OP_FOREGROUND	= 71,	/* arg: group that the terminal is given to, if it is ours */
+	PLAN_OP_PTY_SET		= 72,	/* slot: a side of a pseudo-terminal, arg: enum plan_pty */
+	PLAN_OP_INOTIFY_ADD	= 73,	/* slot; data: path, a: inode number, b: st_dev, arg: watch
+					 * descriptor, flags: mask */
+
+	/* Sockets: objects as those above. They do not block. */
+	PLAN_OP_SOCKET		= 80,	/* arg: type; a: family, b: protocol */
+	PLAN_OP_SOCKETPAIR	= 81,	/* slot, arg: slot; a: type */
+	PLAN_OP_BIND		= 82,	/* data: sun_path; if that is a path, the next operation is one of
+					 * UNLINK, RENAME, SOCKET_FILE, with that path as seen from
+					 * anywhere: the file is removed if the restore fails */
+	PLAN_OP_SOCKET_FILE	= 83,	/* of the socket bound before; data: path; a: user id, b: group id,
+					 * flags: mode */
+	PLAN_OP_UNLINK		= 84,	/* data: path, which may be gone */
+	PLAN_OP_LISTEN		= 85,	/* arg: backlog */
+	PLAN_OP_CONNECT		= 86,	/* data: sun_path */
+	PLAN_OP_ACCEPT		= 87,	/* arg: slot of the listening socket */
+	PLAN_OP_SOCKOPT		= 88,	/* arg: level; a: option, b: one to try before it, or 0; data: value */
+	PLAN_OP_SEND		= 89,	/* data: struct plan_message */
+	PLAN_OP_SHUTDOWN	= 90,	/* arg: SHUT_* */
+	PLAN_OP_BIND_ADDRESS	= 91,	/* data: struct sockaddr of any family */
+	PLAN_OP_RENAME		= 92,	/* of the socket bound before; data: path, NUL, path, NUL */
+	PLAN_OP_CONNECT_ADDRESS	= 93,	/* data: struct sockaddr; waits until it is connected */
+	PLAN_OP_TCP_REPAIR	= 94,	/* data: struct plan_tcp; connects without a packet */
+	PLAN_OP_TCP_OPEN	= 95,	/* from here on it talks to the other end */
+	PLAN_OP_TCP_SEND	= 96,	/* data: what to send */
+	PLAN_OP_TCP_ENDED	= 97,	/* a connection that is over; arg: family, a: PLAN_TCP_*;
+					 * data: what was not read before that */
+	PLAN_OP_DATAGRAM	= 98,	/* data: struct plan_datagram; for the socket in slot */
+};
+
+/* How a connection came to its end. */
+enum {
+	PLAN_TCP_CLOSED,
+	PLAN_TCP_RESET,
+	PLAN_TCP_BROKEN,	/* reset when the other end had closed its stream */
+	PLAN_TCP_REFUSED,
+};
+
+/* Then what it holds. */
+struct plan_datagram {
+	struct sockaddr_storage from, to;
+};
+
+enum plan_tcp_option {
+	PLAN_TCP_SACK		= 1u << 0,
+	PLAN_TCP_WINDOW_SCALE	= 1u << 1,
+	PLAN_TCP_TIMESTAMPS	= 1u << 2,
+};
+
+/* Then struct sockaddr of this end and of the other one, and what was received and not read. */
+struct plan_tcp {
+	uint32_t local_len, peer_len;
+	uint32_t receive_sequence, send_sequence;	/* of the first byte of each queue */
+	uint32_t options;				/* enum plan_tcp_option */
+	uint32_t mss, send_scale, receive_scale;
+	uint32_t timestamp;
+	uint32_t snd_wl1, snd_wnd, max_window, rcv_wnd, rcv_wup;	/* struct tcp_repair_window */
+};
+
+/* Then sun_path of who it is for, slots to pass (int32_t each), and what to send. */
+struct plan_message {
+	uint32_t name_len;		/* 0: who it is connected to */
+	uint32_t nr_slots;
+	int32_t  pid;			/* SCM_CREDENTIALS; 0: none */
+	uint32_t uid, gid;
+	uint32_t reserved;
+};
+
+/* What is set by PLAN_OP_PTY_SET */
+enum plan_pty {
+	PLAN_PTY_TERMIOS	= 1,	/* data: struct termios2 */
+	PLAN_PTY_WINDOW		= 2,	/* data: struct winsize */
+	PLAN_PTY_PACKET		= 3,	/* a: 1 or 0 */
+	PLAN_PTY_LOCK		= 4,	/* a: 1 or 0 */
+	PLAN_PTY_EXCLUSIVE	= 5,
+	PLAN_PTY_INPUT		= 6,	/* data: as if it were typed, byte by byte; slot: slave */
+	PLAN_PTY_OUTPUT		= 7,	/* data: written; slot: slave, O_NONBLOCK */
+	PLAN_PTY_STOP		= 8,	/* as by tcflow(3) */
 };
 
 /* plan_op.arg of PLAN_OP_OPEN */
 enum plan_at {
 	PLAN_AT_CWD	= 0,	/* as the controller sees it */
 	PLAN_AT_IMAGE	= 1,	/* relative to the image directory */
+};
+
+/* The highest number that a descriptor is put under for a moment: two above it may be needed. */
+#define PLAN_MAX_NUMBER	(INT32_MAX - 3)
+
+/* plan_op.arg of PLAN_OP_LOCK */
+enum plan_lock {
+	PLAN_LOCK_FLOCK	= 1,	/* flock(2): of the whole file */
+	PLAN_LOCK_OFD	= 2,	/* F_OFD_SETLK */
+	PLAN_LOCK_LEASE	= 3,	/* F_SETLEASE */
 };
 
 #endif /* CRCTL_PLAN_H */

@@ -355,11 +355,13 @@ Napi::Value stopAndThaw(const Napi::CallbackInfo &info) {
 }
 CRCTL_EXPORT(stopAndThaw);
 
-// killFrozen(pids, tids, timeoutMs): number[]. Ends the tree and waits until its ids are free, as far as that is up to the
-// kernel. Returns the ids that are still taken: a zombie that its parent has not waited for.
+// killFrozen(pids, tids, timeoutMs): number[]. Ends the tree, the root first among pids, and waits until its ids are free,
+// as far as that is up to the kernel. Returns the ids that are still taken: a zombie that its parent has not waited for.
 Napi::Value killFrozen(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
   auto pids = GetInts(info[0]), tids = GetInts(info[1]);
+  if (pids.empty()) return Napi::Array::New(env);
+  const int root = pids.front();
   uint64_t deadline = MonotonicNs() + static_cast<uint64_t>(info[2].As<Napi::Number>().Int64Value()) * 1000000ull;
   for (int pid : pids) kill(pid, SIGKILL);
   // The tracer is told of each thread's end before its parent is, and of the first thread's end last of all.
@@ -379,7 +381,8 @@ Napi::Value killFrozen(const Napi::CallbackInfo &info) {
   for (;;) {
     pids.erase(std::remove_if(pids.begin(), pids.end(), [](int pid) { return kill(pid, 0) != 0 && errno == ESRCH; }),
                pids.end());
-    if (pids.size() <= 1 || MonotonicNs() >= deadline) break;  // one left: the root, its parent's to wait for
+    bool done = pids.empty() || (pids.size() == 1 && pids.front() == root);  // the root is its parent's to wait for
+    if (done || MonotonicNs() >= deadline) break;
     Sleep(pause);
     pause = std::min(pause * 2, 1000000l);
   }

@@ -46,6 +46,15 @@ static inline void crctl_vma_flags_set(struct vm_area_struct *vma, unsigned long
 #define CRCTL_VM_UFFD_RWP VM_NONE
 #endif
 
+/* A kernel may be built without protection keys. */
+#ifdef CONFIG_ARCH_HAS_PKEYS
+#define CRCTL_VM_PKEY (VM_PKEY_BIT0 | VM_PKEY_BIT1 | VM_PKEY_BIT2 | VM_PKEY_BIT3)
+#define CRCTL_VM_PKEY_SHIFT VM_PKEY_SHIFT
+#else
+#define CRCTL_VM_PKEY VM_NONE
+#define CRCTL_VM_PKEY_SHIFT 0
+#endif
+
 /*
  * In newer kernels an area that has, or had, guard pages says so (MADV_GUARD_INSTALL,
  * 6.13). The guards themselves are markers in the page table.

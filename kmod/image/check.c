@@ -2,7 +2,7 @@
 /* The meaning of an image's notes: no field is used that was not looked at here. */
 #include "image/check.h"
 
-#define VMF_KNOWN	((1ull << 17) - 1)
+#define VMF_KNOWN	(((1ull << 17) - 1) | CRCTL_VMF_PKEY)
 #define FILE_KNOWN	0xfu
 #define PROT_KNOWN	7u
 
@@ -42,6 +42,11 @@ int crctl_check_mm(const struct crctl_parsed *p, const struct crctl_limits *lim,
 	if (m->lock_future > 2 || m->dumpable > 2 || m->thp_disable > 1 ||
 	    m->membarrier > 15)
 		return bad(why, "a memory attribute is out of range");
+	if (m->pkeys >> 16 || (m->pkeys && !(m->pkeys & 1)) || m->execute_only_pkey > 15 ||
+	    (m->execute_only_pkey && !(m->pkeys & 1u << m->execute_only_pkey)))
+		return bad(why, "the protection keys are out of range");
+	if (m->pkeys && !lim->pkeys)
+		return bad(why, "the image uses protection keys, which are not here");
 	if (!in_extra(&p->mm_ref, m->exe_off, m->exe_len))
 		return bad(why, "the path of the executable is out of range");
 	return 0;
@@ -67,6 +72,8 @@ int crctl_check_vmas(const struct crctl_parsed *p, const struct crctl_limits *li
 		if (v.prot & ~PROT_KNOWN || v.flags & ~VMF_KNOWN ||
 		    v.file_flags & ~FILE_KNOWN || v.flags & CRCTL_VMF_SYNC)
 			return bad(why, "a mapping has unknown flags");
+		if (v.flags & CRCTL_VMF_PKEY && !lim->pkeys)
+			return bad(why, "the image uses protection keys, which are not here");
 		if (!in_extra(&p->vma, v.name_off, v.name_len) || v.name_len > 4096)
 			return bad(why, "the path of a mapping is out of range");
 		if (v.fd != -1 && v.kind != CRCTL_VMA_FILE_PRIVATE &&
@@ -194,6 +201,40 @@ int crctl_check_thread(const struct crctl_thread_ref *t,
 /* Far beyond what RLIMIT_SIGPENDING and fs.nr_open are, and soon over. */
 #define MAX_PENDING	(1u << 20)
 #define MAX_CLOEXEC	(1u << 24)
+#define MAX_LOCKS	(1u << 20)
+
+static int check_locks(const struct crctl_parsed *p, const char **why)
+{
+	struct crctl_lock l;
+	u32 i;
+
+	if (p->lock.count > MAX_LOCKS)
+		return bad(why, "too many file locks");
+	for (i = 0; i < p->lock.count; i++) {
+		crctl_rec(&p->lock, i, &l, sizeof(l));
+		/* the last byte of a file is at 2^63 - 1 */
+		if (l.write > 1 || l.fd >> 31 || l.start >> 63 || l.len >> 63 ||
+		    (l.len && (l.start + l.len - 1) >> 63))
+			return bad(why, "a file lock is out of range");
+	}
+	return 0;
+}
+
+static int check_peercreds(const struct crctl_parsed *p, const char **why)
+{
+	struct crctl_peercred pc;
+	u32 i;
+
+	if (p->peercred.count > MAX_CLOEXEC)
+		return bad(why, "too many sockets");
+	for (i = 0; i < p->peercred.count; i++) {
+		crctl_rec(&p->peercred, i, &pc, sizeof(pc));
+		if (pc.pid < 0 || pc.nr_groups > 65536 || pc.groups_off % 4 ||
+		    !in_extra(&p->peercred, pc.groups_off, 4ull * pc.nr_groups))
+			return bad(why, "the peer of a socket is out of range");
+	}
+	return 0;
+}
 
 int crctl_check_rest(const struct crctl_parsed *p, const struct crctl_limits *lim,
 		     const char **why)
@@ -254,5 +295,5 @@ int crctl_check_rest(const struct crctl_parsed *p, const struct crctl_limits *li
 		return bad(why, "the bytes of the vdso are missing");
 	if (p->cloexec.extra_size % 4 || p->cloexec.extra_size / 4 > MAX_CLOEXEC)
 		return bad(why, "the close-on-exec list is malformed");
-	return 0;
+	return check_peercreds(p, why) ?: check_locks(p, why);
 }

@@ -151,12 +151,18 @@ static int parse_crctl(const struct note *n, struct crctl_parsed *p,
 		return open_ref(n, sizeof(struct crctl_creds), &p->creds, why);
 	case CRCTL_NT_SECCOMP:
 		return open_ref(n, sizeof(struct crctl_seccomp), &p->seccomp, why);
+	case CRCTL_NT_DESCRIPTOR:
+		return open_ref(n, sizeof(struct crctl_descriptor), &p->descriptor, why);
 	case CRCTL_NT_VDSO:
 		return open_ref(n, 0, &p->vdso, why);
 	case CRCTL_NT_EXTENT:
 		return open_ref(n, sizeof(struct crctl_extent), &p->extent, why);
 	case CRCTL_NT_CLOEXEC:
 		return open_ref(n, 0, &p->cloexec, why);
+	case CRCTL_NT_PEERCRED:
+		return open_ref(n, sizeof(struct crctl_peercred), &p->peercred, why);
+	case CRCTL_NT_LOCK:
+		return open_ref(n, sizeof(struct crctl_lock), &p->lock, why);
 	case CRCTL_NT_THREAD:
 		if (*thread >= nr_threads)
 			return bad(why, "more threads than counted");
@@ -251,7 +257,7 @@ int crctl_parse_notes(const u8 *notes, size_t len, u32 nr_threads,
 		return bad(&p->why, "the number of threads differs");
 	if (p->info.kind == CRCTL_IMAGE_DUMP &&
 	    (p->extent.present || seen[SEEN_CONTROL].present || p->cloexec.present ||
-	     p->mm.exe_fd != -1))
+	     p->peercred.present || p->lock.present || p->mm.exe_fd != -1))
 		return bad(&p->why, "a dump has notes of a manifest");
 	ret = crctl_check_mm(p, lim, &p->why);
 	if (!ret)

@@ -69,6 +69,7 @@ struct crctl_limits {
 	u64 min_addr;		/* vm.mmap_min_addr, as it holds for the caller */
 	u64 xfeatures;		/* features this CPU and kernel have, and we know */
 	bool time32;		/* has system calls with times of 32 bits */
+	bool pkeys;		/* has protection keys */
 };
 
 /*
@@ -81,7 +82,7 @@ struct crctl_parsed {
 	struct crctl_process process;
 	struct crctl_control control;	/* gate and report -1 when there is none */
 	struct crctl_ref mm_ref, vma, sigaction, sigpending, timer, creds,
-			 vdso, seccomp, extent, cloexec;
+			 vdso, seccomp, descriptor, extent, cloexec, lock, peercred;
 	const u8 *auxv;
 	u32 auxv_size;
 	u32 nr_threads;

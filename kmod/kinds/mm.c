@@ -27,12 +27,6 @@ static void check_context(struct crctl_group *g, struct crctl_notes *n)
 		crctl_refuse(n, CRCTL_REFUSE_LDT, 0, 0, 0,
 			     "a local descriptor table (modify_ldt)");
 #endif
-#ifdef CONFIG_X86_INTEL_MEMORY_PROTECTION_KEYS
-	/* Key 0 is everybody's. */
-	if (mm->context.pkey_allocation_map & ~1)
-		crctl_refuse(n, CRCTL_REFUSE_PKEY, 0, 0, mm->context.pkey_allocation_map & ~1,
-			     "protection keys in use (pkey_alloc, or memory that is executable only)");
-#endif
 	contexts = crctl_nr_aio_contexts(mm);
 	if (contexts)
 		crctl_refuse(n, CRCTL_REFUSE_AIO, 0, 0, contexts,
@@ -120,6 +114,7 @@ static int fill_mm(struct crctl_group *g, struct crctl_mm *r)
 	r->thp_disable = crctl_mm_flag(mm, CRCTL_MMF_DISABLE_THP);
 	r->coredump_filter = crctl_dump_filter(mm);
 	r->membarrier = membarrier_of(mm);
+	crctl_pkeys_dump(g, r);
 	fill_special(mm, r);
 	mmap_read_unlock(mm);
 	return 0;

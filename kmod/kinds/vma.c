@@ -47,7 +47,6 @@ static const struct {
 			 VM_IO | VM_PFNMAP | VM_MIXEDMAP | CRCTL_VM_SEALED_SYSMAP)
 
 #define FLAGS_UFFD	(VM_UFFD_MISSING | VM_UFFD_WP | VM_UFFD_MINOR | CRCTL_VM_UFFD_RWP)
-#define FLAGS_PKEY	(VM_PKEY_BIT0 | VM_PKEY_BIT1 | VM_PKEY_BIT2 | VM_PKEY_BIT3)
 
 struct vma_table {
 	struct crctl_group *g;
@@ -192,13 +191,10 @@ static void check_flags(struct vma_table *t, struct vm_area_struct *vma, u32 kin
 	if (flags & FLAGS_UFFD || vma->vm_userfaultfd_ctx.ctx)
 		crctl_refuse(t->n, CRCTL_REFUSE_USERFAULTFD, 0, vma->vm_start,
 			     flags & FLAGS_UFFD, "memory whose faults a userfaultfd handles");
-	if (flags & FLAGS_PKEY)
-		crctl_refuse(t->n, CRCTL_REFUSE_PKEY, 0, vma->vm_start, flags & FLAGS_PKEY,
-			     "memory with a protection key");
 	if (flags & VM_SYNC)
 		crctl_refuse(t->n, CRCTL_REFUSE_VMA_FLAG, 0, vma->vm_start, VM_SYNC,
 			     "a mapping with MAP_SYNC");
-	flags &= ~(FLAGS_UFFD | FLAGS_PKEY | VM_SYNC);
+	flags &= ~(FLAGS_UFFD | CRCTL_VM_PKEY | VM_SYNC);
 	if (flags & ~known)
 		crctl_refuse(t->n, CRCTL_REFUSE_VMA_FLAG, 0, vma->vm_start, flags & ~known,
 			     "a mapping with flags that are not understood: %lx", flags & ~known);
@@ -331,6 +327,8 @@ static int add_vma(struct vma_table *t, struct vm_area_struct *vma)
 	for (i = 0; i < ARRAY_SIZE(vma_flags); i++)
 		if (vma->vm_flags & vma_flags[i].vm)
 			r->flags |= vma_flags[i].image;
+	r->flags |= (u64)((vma->vm_flags & CRCTL_VM_PKEY) >> CRCTL_VM_PKEY_SHIFT) <<
+		    CRCTL_PKEY_SHIFT;
 	if (!r->kind) {
 		refuse_kind(t, vma);
 		/* One reason is enough for an area of unknown kind. */

@@ -157,6 +157,7 @@ static int read_image(struct crctl_restore *r, const u8 *start, u64 size,
 		.min_addr = lowest_address(),
 		.xfeatures = crctl_xfeatures(),
 		.time32 = IS_ENABLED(CONFIG_COMPAT_32BIT_TIME),
+		.pkeys = crctl_has_pkeys(),
 	};
 	struct crctl_layout layout;
 	size_t headers;
@@ -429,6 +430,7 @@ static struct crctl_restore *new_restore(struct file *image)
 	r->image = get_file(image);
 	r->privileged = crctl_checkpoint_restore_capable();
 	r->host_privileged = capable(CAP_CHECKPOINT_RESTORE) || capable(CAP_SYS_ADMIN);
+	r->names_peers = crctl_may_name_peers();
 	return r;
 }
 

@@ -166,6 +166,7 @@ int crctl_memory_restore(struct crctl_restore *r)
 	const u64 huge = CRCTL_VMF_HUGEPAGE | CRCTL_VMF_NOHUGEPAGE;
 	int ret = map_vdso(r);
 
+	crctl_pkeys_restore(r);
 	if (!ret)
 		ret = map_vmas(r);
 	if (!ret)
@@ -174,6 +175,8 @@ int crctl_memory_restore(struct crctl_restore *r)
 		ret = crctl_pages_fill(r);
 	if (!ret)
 		ret = advise(r, ~huge);
+	if (!ret)
+		ret = crctl_pkeys_protect(r);
 	if (ret)
 		return ret;
 	set_layout(r);

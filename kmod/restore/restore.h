@@ -53,6 +53,7 @@ struct crctl_restore {
 	struct completion go;		/* the gate is open: put the last things right */
 	bool privileged;		/* CAP_CHECKPOINT_RESTORE when it called execve() */
 	bool host_privileged;		/* the same, in the first user namespace */
+	bool names_peers;		/* crctl_may_name_peers() when it called execve() */
 	bool unreadable;		/* the image may be executed, but not read */
 	int error;			/* first failure, a negative errno */
 	struct mutex lock;		/* the scratch page */
@@ -119,12 +120,19 @@ int crctl_thread_restore(struct crctl_restore *r, u32 idx);
 void crctl_restart_restore(struct crctl_restore *r, u32 idx);
 int crctl_process_restore(struct crctl_restore *r);
 void crctl_exit_signal_restore(struct crctl_restore *r);
+bool crctl_may_name_peers(void);
+int crctl_peercred_restore(struct crctl_restore *r);
+void crctl_peerpid_restore(struct crctl_restore *r);
 int crctl_signals_restore(struct crctl_restore *r);		/* actions; drop what is pending */
 int crctl_signals_resend(struct crctl_restore *r, u32 idx);	/* pending ones, last of all */
 int crctl_timers_restore(struct crctl_restore *r);
 int crctl_timers_arm(struct crctl_restore *r);
 int crctl_creds_restore(struct crctl_restore *r, u32 idx);
 int crctl_seccomp_restore(struct crctl_restore *r, u32 idx);
+int crctl_locks_restore(struct crctl_restore *r, u32 idx);	/* only the leader */
+void crctl_pkeys_restore(struct crctl_restore *r);
+int crctl_pkeys_protect(struct crctl_restore *r);
+bool crctl_has_pkeys(void);
 /* The xstate features that are saved: what the CPU has and we know. */
 u64 crctl_xfeatures(void);
 

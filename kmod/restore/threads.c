@@ -222,6 +222,11 @@ static int lead(struct crctl_restore *r)
 		ret = crctl_process_restore(r);
 	if (!ret)
 		ret = mark_cloexec(r);
+	if (!ret)
+		ret = crctl_peercred_restore(r);
+	/* nothing of this process closes a file any more */
+	if (!ret && r->img.lock.count)
+		ret = with_scratch(r, 0, crctl_locks_restore);
 	if (ret)
 		return ret;
 	one_ready(r);
@@ -244,6 +249,7 @@ static int lead(struct crctl_restore *r)
 		ret = crctl_fault(RESTORE_GATE) ?: wait_at_gate(r);
 	if (!ret) {
 		crctl_exit_signal_restore(r);
+		crctl_peerpid_restore(r);
 		ret = crctl_timers_arm(r);
 	}
 	vm_munmap(r->scratch, PAGE_SIZE);

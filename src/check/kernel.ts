@@ -25,8 +25,11 @@ export function kernelReport(): Finding[] {
     kcmp(),
     setTid(),
     children(),
+    unixDiag(),
     capability("CAP_SYS_PTRACE", CAP.SYS_PTRACE, "dumping other users' tasks needs it"),
     capability("CAP_SYS_ADMIN", CAP.SYS_ADMIN, "seccomp filters cannot be read without it"),
+    capability("CAP_NET_ADMIN", CAP.NET_ADMIN, "TCP connections cannot be restored without it"),
+    capability("CAP_NET_RAW", CAP.NET_RAW, "UDP sockets with unread datagrams cannot be restored without it"),
     capability(
       "CAP_CHECKPOINT_RESTORE",
       CAP.CHECKPOINT_RESTORE,
@@ -108,6 +111,17 @@ function setTid(): Finding {
 function children(): Finding {
   const ok = existsSync(`/proc/self/task/${process.pid}/children`);
   return { name: "/proc children", ok, needed: true, value: ok ? "there" : "missing", hint: "the kernel needs CONFIG_PROC_CHILDREN" };
+}
+
+function unixDiag(): Finding {
+  let ok = true;
+  try {
+    native().unixSockets();
+  } catch {
+    ok = false;
+  }
+  const hint = "unix sockets cannot be dumped without it: modprobe unix_diag, or a kernel with CONFIG_UNIX_DIAG";
+  return { name: "unix_diag", ok, needed: false, value: ok ? "works" : "missing", hint };
 }
 
 function capability(name: string, bit: bigint, hint: string): Finding {

@@ -13,6 +13,7 @@ interface Args {
   "leave-running": boolean | undefined;
   "leave-stopped": boolean | undefined;
   "shell-job": boolean;
+  "tcp-close": boolean;
   force: boolean;
   "freeze-timeout": string;
 }
@@ -39,6 +40,11 @@ export const command: Command<Args> = {
         default: false,
         describe: "the session, group or terminal lies outside of the tree",
       })
+      .option("tcp-close", {
+        type: "boolean",
+        default: false,
+        describe: "the program finds TCP connections out of the tree reset when it is back",
+      })
       .option("force", { type: "boolean", default: false, describe: "overwrite a complete image" })
       .option("freeze-timeout", { type: "string", requiresArg: true, default: "10", describe: "seconds to wait for a task to stop" })
       .conflicts("leave-running", "leave-stopped")
@@ -63,6 +69,7 @@ function optionsOf(args: Args): DumpOptions {
     dir: resolve(args.dir),
     after: args["leave-running"] === true ? "run" : args["leave-stopped"] === true ? "stop" : "kill",
     shellJob: args["shell-job"],
+    closeTcp: args["tcp-close"],
     force: args.force,
     freezeTimeoutMs: Math.ceil(seconds * 1000),
   };

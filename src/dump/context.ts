@@ -9,22 +9,27 @@ import type { MemoryTable } from "../kinds/memory.js";
 import { isPipeLink } from "../kinds/pipe.js";
 import { descriptorOf, inodeKey, sourceOf, type DumpContext, type Found } from "../kinds/types.js";
 import { native, type StatRecord } from "../native.js";
-import { O_ACCMODE, O_RDWR } from "../proc/fdinfo.js";
+import { O_ACCMODE, O_RDWR, parseFdInfo } from "../proc/fdinfo.js";
 import type { Contents } from "./contents.js";
 import type { Outsiders } from "./outside.js";
 import type { Problems } from "./problems.js";
 
+const KCMP_FILE = 0;
+const F_DUPFD_CLOEXEC = 1030;
+
 export class Context implements DumpContext {
-  readonly files: readonly Found[];
+  /** what only messages hold is added while the others are looked at */
+  readonly files: Found[];
   /** inode: lowest standard descriptor of the root task */
   private readonly rootStandards = new Map<string, number>();
   private readonly standards = new Set<string>();
   private readonly unseen = new Map<string, boolean>();
 
   constructor(
-    files: readonly Found[],
+    files: Found[],
     rootPid: number,
     private readonly parts: { problems: Problems; contents: Contents; memory: MemoryTable; outsiders: Outsiders },
+    readonly closeTcp: boolean,
   ) {
     this.files = files;
     for (const file of files) {
@@ -37,6 +42,13 @@ export class Context implements DumpContext {
     }
   }
 
+  /** Descriptors of ours of connections that are to end without a packet. */
+  readonly quietly: number[] = [];
+
+  quiet(fd: number): void {
+    this.quietly.push(native().fcntlNumber(fd, F_DUPFD_CLOEXEC, 0));
+  }
+
   refuse(problem: Details & { why: string; code?: ErrorCode }): void {
     this.parts.problems.add(problem);
   }
@@ -45,8 +57,16 @@ export class Context implements DumpContext {
     this.parts.problems.warn(text);
   }
 
+  inTree(pid: number): boolean {
+    return this.parts.outsiders.inTree(pid);
+  }
+
   outside(link: string): boolean {
     return this.parts.outsiders.holds(link) || (this.parts.outsiders.blind && isPipeLink(link) && this.heldUnseen(link));
+  }
+
+  outsideTerminal(index: number): string | undefined {
+    return this.parts.outsiders.terminalUser(index);
   }
 
   /**
@@ -93,6 +113,22 @@ export class Context implements DumpContext {
     return this.parts.memory.memfd(found.stat, found.link, sourceOf(found));
   }
 
+  passed(fd: number): number {
+    const own = ownDescriptor(fd, this.files.length);
+    const known = this.files.find(
+      ({ stat, info, holders: [holder] }) =>
+        inodeKey(stat) === inodeKey(own.stat) &&
+        info.flags === own.info.flags &&
+        native().kcmp(process.pid, holder.pid, KCMP_FILE, fd, holder.fd) === 0,
+    );
+    if (known !== undefined) {
+      closeSync(fd);
+      return known.id;
+    }
+    this.files.push(own);
+    return own.id;
+  }
+
   identity(found: Found, options: { followLinks?: boolean } = {}): FileIdentity | undefined {
     const naming = nameOf(found.link, found.stat, options.followLinks ?? true);
     if (naming.state === "named") return makeIdentity(naming.path, found.stat, false, found.info.mountId);
@@ -103,4 +139,23 @@ export class Context implements DumpContext {
     this.refuse({ ...descriptorOf(found), object: "file", ...problem });
     return undefined;
   }
+}
+
+/** A descriptor of ours in the place of one of the tree's: it stays open until all is copied. */
+function ownDescriptor(fd: number, id: number): Found {
+  const [link] = native().readLinks([`/proc/self/fd/${fd}`]);
+  const [stat] = native().stats([`/proc/self/fd/${fd}`], true);
+  const [info] = native().readTexts([`/proc/self/fdinfo/${fd}`]);
+  if (typeof link !== "string" || typeof stat !== "object" || typeof info !== "string")
+    throw new Error(`descriptor ${fd} cannot be examined`);
+  const parsed = parseFdInfo(info);
+  return {
+    id,
+    holders: [{ pid: process.pid, comm: "crctl", fd, locks: parsed.locks }],
+    link,
+    stat,
+    info: parsed,
+    untold: new Map(),
+    untoldData: new Map(),
+  };
 }

@@ -1,5 +1,6 @@
 /** Descriptor tables, and which descriptors lead to the same open file description. */
 
+import type { DescriptorFact } from "../image/elfcore.js";
 import type { Descriptor } from "../image/schema.js";
 import type { Found, Holder } from "../kinds/types.js";
 import { inodeKey } from "../kinds/types.js";
@@ -21,7 +22,10 @@ interface Entry {
   info: FdInfo;
 }
 
-export function collectDescriptors(tasks: readonly TaskState[], problems: Problems): Descriptors {
+/** What the module tells of descriptors beyond fdinfo: by pid. */
+export type Untold = ReadonlyMap<number, readonly DescriptorFact[]>;
+
+export function collectDescriptors(tasks: readonly TaskState[], untold: Untold, problems: Problems): Descriptors {
   const entries = tasks.flatMap((task) => entriesOf(task, problems));
   const same = compare(entries);
   const files: Found[] = [];
@@ -33,7 +37,17 @@ export function collectDescriptors(tasks: readonly TaskState[], problems: Proble
     if (id === undefined) {
       id = files.length;
       ids.set(first, id);
-      files.push({ id, holders: [entry.holder], link: entry.link, stat: entry.stat, info: entry.info });
+      const { holder, link, stat, info } = entry;
+      const told = untold.get(holder.pid)?.filter(({ fd }) => fd === holder.fd) ?? [];
+      files.push({
+        id,
+        holders: [holder],
+        link,
+        stat,
+        info,
+        untold: new Map(told.map(({ what, value }) => [what, value])),
+        untoldData: new Map(told.flatMap(({ what, data }) => (data === undefined ? [] : [[what, data] as const]))),
+      });
     } else {
       (files[id]?.holders as Holder[] | undefined)?.push(entry.holder);
     }
@@ -53,7 +67,8 @@ function entriesOf(task: TaskState, problems: Problems): Entry[] {
   }
   return records.flatMap(({ fd, link, stat, info }): Entry[] => {
     if (typeof link === "string" && typeof stat === "object" && typeof info === "string") {
-      return [{ holder: { pid, comm, fd }, link, stat, info: parseFdInfo(info) }];
+      const parsed = parseFdInfo(info);
+      return [{ holder: { pid, comm, fd, locks: parsed.locks }, link, stat, info: parsed }];
     }
     const failure = [link, stat, info].find((value) => typeof value === "number");
     problems.add({ pid, comm, fd, object: "descriptor", why: `it cannot be examined (error ${-Number(failure)})` });

@@ -1,16 +1,19 @@
 /** The whole of a dump, in order: check, freeze, look, refuse or copy, let go, complete. */
 
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { closeSync, readFileSync } from "node:fs";
 import * as os from "node:os";
 
 import { CrctlError, isSystemError } from "../errors.js";
 import { fault } from "../fault.js";
 import { coreName, FILES, MEMORY, TASKS } from "../image/names.js";
-import { IMAGE_VERSION, type Descriptor, type Inventory, type OpenFile, type Sched, type Task } from "../image/schema.js";
+import { IMAGE_VERSION, type Descriptor, type Inventory, type OpenFile, type ProcessLock, type Sched, type Task } from "../image/schema.js";
 import { ImageWriter } from "../image/write.js";
-import { dumpDescription } from "../kinds/dump.js";
+import { dumpDescription, prepareDescriptions } from "../kinds/dump.js";
+import { keepDuplicates } from "../kinds/duplicates.js";
+import { processLocks } from "../kinds/locks.js";
 import { MemoryTable } from "../kinds/memory.js";
+import { slaveIndex } from "../kinds/pty.js";
 import { native } from "../native.js";
 import { isDead, parseStat } from "../proc/stat.js";
 import { VERSION } from "../version.js";
@@ -25,7 +28,7 @@ import { checkModule, checkPermission, checkTarget } from "./preflight.js";
 import { Problems } from "./problems.js";
 import { rehearse } from "./rehearse.js";
 import { readSeccomp } from "./seccomp.js";
-import { checkSessions } from "./session.js";
+import { checkSessions, checkTerminals, ptysOf } from "./session.js";
 import { collectTasks, died, schedulingOf, threadsOf, zombieTask, type TaskState } from "./tasks.js";
 
 /** Where the time goes: what a person sees with -v. */
@@ -49,6 +52,10 @@ interface Collected {
   cores: Core[];
   tables: ReadonlyMap<number, Descriptor[]>;
   files: OpenFile[];
+  /** n of each /dev/pts/n among them */
+  ptys: ReadonlySet<number>;
+  /** by pid */
+  locks: ReadonlyMap<number, ProcessLock[]>;
   memory: MemoryTable;
   contents: Contents;
   /** by tid */
@@ -56,6 +63,8 @@ interface Collected {
   rlimits: ReadonlyMap<number, Task["rlimits"]>;
   seccomp: ReadonlyMap<number, Task["seccomp"]>;
   clocks: Inventory["clocks"];
+  /** descriptors of ours: connections whose ends are all in the tree */
+  connections: readonly number[];
 }
 
 export function dump(options: DumpOptions, progress: Progress): DumpResult {
@@ -99,6 +108,7 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
     }
     fault("dump.copied");
     watch.lap("copy");
+    if (options.after !== "kill") for (const fd of collected.connections) closeSync(fd);
     if (options.after === "run") {
       tree.thaw();
       fault("dump.thawed");
@@ -117,6 +127,8 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
     if (options.after === "kill") {
       const left = tree.kill(KILL_TIMEOUT_MS).filter((pid) => pid !== options.pid);
       if (left.length > 0) problems.warn(`ended, but not waited for by their parents yet: ${left.join(", ")}; a restore needs these ids`);
+      // or their last packets would hold the addresses for a minute
+      native().closeQuietly(collected.connections);
     }
     progress.stop();
     fault("dump.ended");
@@ -183,7 +195,6 @@ function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, 
   fault("dump.tasks");
   const live = states.filter((state) => !state.frozen.zombie);
   outsiders.except(new Set(states.map((state) => state.frozen.pid)));
-  if (!options.shellJob) checkSessions(states, problems);
 
   watch.lap("tasks");
 
@@ -200,9 +211,19 @@ function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, 
     memory.addMappings(saved.flatMap((core) => core.mappings()));
     watch.lap("memory");
 
-    const { files: found, tables } = collectDescriptors(live, problems);
-    const context = new Context(found, options.pid, { problems, contents, memory, outsiders });
-    const files = found.map((file) => dumpDescription(file, context)).filter((file) => file !== undefined);
+    const { files: found, tables } = collectDescriptors(
+      live,
+      new Map(saved.map((core) => [core.task.frozen.pid, core.head.descriptors()])),
+      problems,
+    );
+    const context = new Context(found, options.pid, { problems, contents, memory, outsiders }, options.closeTcp);
+    const files = keepDuplicates(() => {
+      prepareDescriptions(context);
+      return found.map((file) => dumpDescription(file, context)).filter((file) => file !== undefined);
+    });
+    const ptys = ptysOf(files);
+    if (!options.shellJob) checkSessions(states, ptys, problems);
+    checkTerminals(states, files, problems);
     outsiders.checkMemory(memory.files, problems);
     outsiders.checkDeleted(memory.files, files, problems);
     watch.lap("descriptors");
@@ -210,7 +231,22 @@ function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, 
     const rlimits = new Map(live.map(({ frozen }) => [frozen.pid, native().rlimits(frozen.pid)]));
     const seccomp = new Map(saved.map((core) => [core.task.frozen.pid, readSeccomp(core, problems)]));
     watch.lap("tasks");
-    return { states, cores, tables, files, memory, contents, clocks, scheduling, rlimits, seccomp };
+    const locks = processLocks(found);
+    return {
+      states,
+      cores,
+      tables,
+      files,
+      ptys,
+      locks,
+      memory,
+      contents,
+      clocks,
+      scheduling,
+      rlimits,
+      seccomp,
+      connections: context.quietly,
+    };
   } catch (error) {
     for (const core of cores) core.close();
     throw error;
@@ -248,6 +284,9 @@ function taskOf(state: TaskState, collected: Collected): Task {
   const threads = threadsOf(core.head.threads(), collected.scheduling);
   const seccomp = collected.seccomp.get(pid);
   const rlimits = collected.rlimits.get(pid);
+  const index = slaveIndex(stat.ttyDevice);
+  const terminal = index !== undefined && collected.ptys.has(index) ? index : undefined;
+  const locks = collected.locks.get(pid);
   const { cwd, root, umask, oomScoreAdj, autogroupNice, cgroup, label, namespaces, uidMap, gidMap } = state;
   return {
     pids: threads[0]?.pids ?? [pid],
@@ -260,7 +299,22 @@ function taskOf(state: TaskState, collected: Collected): Task {
     core: coreName(pid),
     coredumpFilter: core.head.mm.coredump_filter,
     descriptors: collected.tables.get(pid) ?? [],
-    ...defined({ cwd, root, umask, rlimits, oomScoreAdj, autogroupNice, cgroup, label, namespaces, uidMap, gidMap, seccomp }),
+    ...defined({
+      terminal,
+      cwd,
+      root,
+      umask,
+      rlimits,
+      oomScoreAdj,
+      autogroupNice,
+      cgroup,
+      label,
+      namespaces,
+      uidMap,
+      gidMap,
+      locks,
+      seccomp,
+    }),
   };
 }
 

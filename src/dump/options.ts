@@ -7,6 +7,8 @@ export interface DumpOptions {
   after: "kill" | "run" | "stop";
   /** save a tree whose session or terminal lies outside of it */
   shellJob: boolean;
+  /** save connections out of the tree as ones that were reset */
+  closeTcp: boolean;
   /** overwrite a complete image */
   force: boolean;
   /** how long to wait for a task to stop */

@@ -1,12 +1,14 @@
 /**
- * Who outside of the tree holds an end of a pipe, or shares memory or a file without a name with it. Most of it is found out before the tree is
+ * Who outside of the tree holds an end of a pipe or a side of a terminal, or shares memory or a file without a name with it. Most of it is found out before the tree is
  * frozen.
  */
 
 import type { FileIdentity, MappedFile, OpenFile } from "../image/schema.js";
 import { isPipeLink } from "../kinds/pipe.js";
+import { masterIndex, slavePath } from "../kinds/pty.js";
 import { native, type SharedMapping } from "../native.js";
 import { CAP, hasCapability } from "../proc/capabilities.js";
+import { parseFdInfo } from "../proc/fdinfo.js";
 import { parseStat } from "../proc/stat.js";
 import type { Problems } from "./problems.js";
 
@@ -14,11 +16,12 @@ export class Outsiders {
   /** there may be tasks whose descriptors we must not see */
   readonly blind = !hasCapability(CAP.SYS_PTRACE);
   private readonly scanned: ReadonlySet<number>;
-  /** link: pids */
-  private readonly pipes = new Map<string, number[]>();
+  /** of pipes and sockets; link: pids */
+  private readonly ends = new Map<string, number[]>();
   private readonly fifos = new Map<string, boolean>();
   /** device and inode as in /proc/<pid>/maps: pids */
   private readonly memory = new Map<string, SharedMapping[]>();
+  private terminals: { pid: number; link: string }[] | undefined;
   private tree: ReadonlySet<number> = new Set();
   /** those that are not in the tree; undefined until they matter */
   private others: number[] | undefined;
@@ -98,11 +101,16 @@ export class Outsiders {
     this.tree = tree;
     this.others = undefined;
     this.fifos.clear();
+    this.terminals = undefined;
+  }
+
+  inTree(pid: number): boolean {
+    return this.tree.has(pid);
   }
 
   holds(link: string): boolean {
     const others = (this.others ??= this.look());
-    if (isPipeLink(link)) return this.stillHolds(link, this.pipes.get(link) ?? []);
+    if (isPipeLink(link) || link.startsWith("socket:[")) return this.stillHolds(link, this.ends.get(link) ?? []);
     let held = this.fifos.get(link);
     if (held === undefined)
       this.fifos.set(
@@ -112,6 +120,15 @@ export class Outsiders {
           .some((holder) => holder.link === link)),
       );
     return held;
+  }
+
+  /** Who has the slave or the master of a pseudo-terminal open. */
+  terminalUser(index: number): string | undefined {
+    const others = (this.others ??= this.look());
+    const slave = slavePath(index);
+    this.terminals ??= native().holders(others, ["/dev/pts/", "/dev/ptmx"]);
+    const user = this.terminals.find(({ pid, link }) => link === slave || hasMaster(pid, link, index));
+    return user === undefined ? undefined : nameOf(user.pid);
   }
 
   /** The first look met tasks that have ended since; of the tree too, like a shell's short-lived children. */
@@ -135,11 +152,23 @@ export class Outsiders {
   }
 
   private scan(pids: readonly number[]): void {
-    for (const { pid, link } of native().holders(pids, ["pipe:["])) {
-      const known = this.pipes.get(link);
-      if (known === undefined) this.pipes.set(link, [pid]);
+    for (const { pid, link } of native().holders(pids, ["pipe:[", "socket:["])) {
+      const known = this.ends.get(link);
+      if (known === undefined) this.ends.set(link, [pid]);
       else known.push(pid);
     }
+  }
+}
+
+/** All masters have the same name: which pair one belongs to, /proc/<pid>/fdinfo tells. */
+function hasMaster(pid: number, link: string, index: number): boolean {
+  if (!link.endsWith("/ptmx")) return false;
+  try {
+    return native()
+      .descriptors(pid)
+      .some((record) => record.link === link && typeof record.info === "string" && masterIndex(link, parseFdInfo(record.info)) === index);
+  } catch {
+    return false; // it has ended
   }
 }
 

@@ -6,6 +6,7 @@
 import { CrctlError, isSystemError } from "../errors.js";
 import { dumpDescription } from "../kinds/dump.js";
 import { isPipe } from "../kinds/pipe.js";
+import { isType, S_IFSOCK } from "../kinds/types.js";
 import { MemoryTable } from "../kinds/memory.js";
 import { native, type FrozenTask } from "../native.js";
 import { isDead, parseStat } from "../proc/stat.js";
@@ -15,7 +16,7 @@ import { collectDescriptors } from "./descriptors.js";
 import type { DumpOptions } from "./options.js";
 import type { Outsiders } from "./outside.js";
 import { Problems } from "./problems.js";
-import { checkSessions } from "./session.js";
+import { checkSessions, ptysOf } from "./session.js";
 import { collectTasks, schedulingOf } from "./tasks.js";
 
 export function rehearse(options: DumpOptions, outsiders: Outsiders): void {
@@ -33,14 +34,15 @@ function look(options: DumpOptions, outsiders: Outsiders): void {
   const states = collectTasks(listed(options.pid), problems);
   const live = states.filter((state) => !state.frozen.zombie);
   outsiders.except(new Set(states.map((state) => state.frozen.pid)));
-  checkSessions(states, problems);
   schedulingOf(live);
-  const { files } = collectDescriptors(live, problems);
+  const { files } = collectDescriptors(live, new Map(), problems);
   const contents = new Contents();
   const memory = new MemoryTable({ refuse: (problem) => problems.add(problem), contents: (stat, source) => contents.of(stat, source) });
-  const context = new Context(files, options.pid, { problems, contents, memory, outsiders });
-  // what is in a pipe changes while it is read
-  for (const file of files) if (!isPipe(file)) dumpDescription(file, context);
+  const context = new Context(files, options.pid, { problems, contents, memory, outsiders }, options.closeTcp);
+  // what is in a pipe or a socket changes while it is read
+  const still = files.filter((file) => !isPipe(file) && !isType(file.stat, S_IFSOCK));
+  const saved = still.map((file) => dumpDescription(file, context)).filter((file) => file !== undefined);
+  checkSessions(states, ptysOf(saved), problems);
 }
 
 function listed(root: number): FrozenTask[] {

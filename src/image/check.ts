@@ -38,6 +38,9 @@ export const bigint: Check<bigint> = (value, path) =>
       ? BigInt(value)
       : fail(path, "a 64-bit number");
 
+/** Of something that is there or not. */
+export const yes: Check<true> = (value, path) => (value === true ? value : fail(path, "true"));
+
 export function oneOf<const T extends string>(...values: readonly T[]): Check<T> {
   return (value, path) => values.find((candidate) => candidate === value) ?? fail(path, `one of ${values.join(", ")}`);
 }

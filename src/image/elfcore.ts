@@ -61,6 +61,12 @@ export interface CredsEntry extends layout.CredsRecord {
   groups: number[];
 }
 
+/** `data` of those kinds that have some. */
+export type DescriptorFact = layout.DescriptorNoteRecord & { data?: Uint8Array };
+
+const { INPUT, ENDS, OUTPUT, TCP, UNSENT } = layout.DESCRIPTOR_WHAT;
+const WITH_DATA: ReadonlySet<number> = new Set([INPUT, ENDS, OUTPUT, TCP, UNSENT]);
+
 export interface RefusalEntry extends layout.RefusalRecord {
   text: string;
 }
@@ -260,6 +266,18 @@ export class CoreHead {
 
   timers(): layout.TimerRecord[] {
     return this.optional(layout.NT.TIMER, layout.Timer);
+  }
+
+  /** What fdinfo of the dumping kernel did not tell. */
+  descriptors(): DescriptorFact[] {
+    const note = this.find(layout.NT.DESCRIPTOR);
+    if (note === undefined) return [];
+    const records = this.parse(note.desc, layout.DescriptorNote);
+    return this.all(records, layout.DescriptorNote).map((record) => {
+      const { value } = record;
+      if (!WITH_DATA.has(record.what)) return record;
+      return { ...record, data: this.slice(records.extra, Number(value & 0xffffffffn), Number(value >> 32n)) };
+    });
   }
 
   refusals(): RefusalEntry[] {

@@ -25,10 +25,25 @@ export const NT = {
   VDSO: 0x4352000a,
   SECCOMP: 0x4352000b,
   REFUSAL: 0x4352000c,
+  DESCRIPTOR: 0x4352000d,
   EXTENT: 0x43520020,
   CONTROL: 0x43520021,
   CLOEXEC: 0x43520022,
+  LOCK: 0x43520023,
+  PEERCRED: 0x43520024,
 } as const;
+
+/** CRCTL_DESCRIPTOR_* */
+export const DESCRIPTOR_WHAT = { SEMAPHORE: 1, TERMINAL: 2, INPUT: 3, ENDS: 4, OUTPUT: 5, TCP: 6, UNSENT: 7, UDP: 8 } as const;
+
+/** CRCTL_UDP_* */
+export const UDP_FLAG = { PENDING: 1, MULTICAST: 2, TAKEN: 4, NO_RECEIVING: 8, NO_SENDING: 16, CHOSEN: 32, ELSEWHERE: 64 } as const;
+
+/** CRCTL_TCP_* */
+export const TCP_FLAG = { BUSY: 1, URGENT: 2, TAKEN: 4, SIGNED: 8, REPAIR: 16, ENDED: 32, FIN: 64, CHOSEN: 128, ELSEWHERE: 256 } as const;
+
+/** CRCTL_TERMINAL_* */
+export const TERMINAL_FLAG = { BUSY: 1, STOPPED: 2, FLOW_OFF: 4 } as const;
 
 /** CRCTL_IMAGE_* */
 export const IMAGE_KIND = { DUMP: 1, MANIFEST: 2 } as const;
@@ -55,6 +70,7 @@ export const VMF = {
   MAYEXEC: 1n << 14n,
   SYNC: 1n << 15n,
   DROPPABLE: 1n << 16n,
+  PKEY: 15n << 32n,
 } as const;
 
 /** CRCTL_FILE_* */
@@ -143,6 +159,8 @@ export const Mm = new Struct({
   exe_dev_major: "u32",
   exe_dev_minor: "u32",
   exe_ino: "u64",
+  pkeys: "u32",
+  execute_only_pkey: "u32",
 });
 
 export const Vma = new Struct({
@@ -209,6 +227,30 @@ export const Timer = new Struct({
   interval_ns: "u64",
 });
 
+export const DescriptorNote = new Struct({ fd: "u32", what: "u32", value: "u64" });
+
+export const TcpNote = new Struct({
+  state: "u32",
+  shutdown: "u32",
+  error: "u32",
+  flags: "u32",
+  rcv_nxt: "u32",
+  copied_seq: "u32",
+  rcv_wup: "u32",
+  rcv_wnd: "u32",
+  snd_una: "u32",
+  snd_nxt: "u32",
+  write_seq: "u32",
+  snd_wl1: "u32",
+  snd_wnd: "u32",
+  max_window: "u32",
+  mss_clamp: "u32",
+  pad: "u32",
+});
+
+export const PeerCred = new Struct({ fd: "u32", pid: "s32", uid: "u32", gid: "u32", nr_groups: "u32", groups_off: "u32" });
+export const Lock = new Struct({ fd: "u32", write: "u32", start: "u64", len: "u64" });
+
 export const Creds = new Struct({
   uid: "u32",
   euid: "u32",
@@ -253,6 +295,8 @@ export type ThreadRecord = RecordOf<typeof Thread>;
 export type SigActionRecord = RecordOf<typeof SigAction>;
 export type SigPendingRecord = RecordOf<typeof SigPending>;
 export type TimerRecord = RecordOf<typeof Timer>;
+export type TcpNoteRecord = RecordOf<typeof TcpNote>;
+export type DescriptorNoteRecord = RecordOf<typeof DescriptorNote>;
 export type CredsRecord = RecordOf<typeof Creds>;
 export type SeccompRecord = RecordOf<typeof Seccomp>;
 export type RefusalRecord = RecordOf<typeof Refusal>;

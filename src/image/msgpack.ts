@@ -15,7 +15,15 @@ export function pack(value: unknown): Uint8Array {
   return packer.pack(value);
 }
 
-/** Throws what msgpackr throws if the bytes are not one whole value. */
+/**
+ * Throws if the bytes are not one whole value. Not by msgpackr's own look for an end: its message quotes the value, all of which it
+ * writes out as JSON for that, with an entry for each byte of binary data.
+ */
 export function unpack(bytes: Uint8Array): unknown {
-  return unpacker.unpack(bytes);
+  let first: unknown;
+  unpacker.unpackMultiple(bytes, (value: unknown, _start?: number, end?: number) => {
+    if (end !== bytes.length) throw new Error(`something follows its value, which ends at byte ${end}`);
+    first = value;
+  });
+  return first;
 }

@@ -16,6 +16,10 @@
  * used: a path that is no UTF-8 is refused by name).
  */
 
+import type { UnixFile, TcpFile, UdpFile } from "./schema-sockets.js";
+
+export type * from "./schema-sockets.js";
+
 export const IMAGE_VERSION = 1;
 
 /** Ids of a process or thread, one per pid namespace: [0] in the namespace of the dumping crctl, the last the task's own. */
@@ -105,6 +109,25 @@ export interface Descriptor {
   cloexec: boolean;
 }
 
+/** What of a file is locked. */
+export interface LockedRange {
+  /** exclusive: F_WRLCK, LOCK_EX */
+  write: boolean;
+  start: bigint;
+  /** 0: to the end of the file, wherever that is */
+  length: bigint;
+}
+
+export interface ProcessLock extends LockedRange {
+  /** a descriptor of the file */
+  fd: number;
+}
+
+/** A lock that all who share a description share; of flock(2) and of leases the range is the whole file. */
+export interface DescriptionLock extends LockedRange {
+  type: "flock" | "ofd" | "lease";
+}
+
 export interface Task {
   pids: PidVector;
   /** in the namespace of the dumping crctl; of the root: its parent when dumped */
@@ -137,17 +160,23 @@ export interface Task {
   uidMap?: string;
   gidMap?: string;
   descriptors: Descriptor[];
+  /** its controlling terminal, if that is a {@link Pty} of the tree: Pty.index */
+  terminal?: number;
+  /** of fcntl(F_SETLK), which belong to a process; absent if none */
+  locks?: ProcessLock[];
   /** seccomp filters per thread (index as in threads), oldest first, raw sock_filter arrays */
   seccomp?: { thread: number; mode: number; filters: { flags: number; insns: Uint8Array }[] }[];
 }
 
-interface OpenFileBase {
+export interface OpenFileBase {
   /** index in files.msgpack */
   id: number;
   /** f_flags as in fdinfo (octal there), without O_CLOEXEC */
   flags: number;
   /** F_GETOWN etc.; absent if none */
   owner?: { pid: number; type: number; signal: number };
+  /** absent if none */
+  locks?: DescriptionLock[];
 }
 
 export interface RegularFile extends OpenFileBase {
@@ -207,6 +236,131 @@ export interface MemfdFile extends OpenFileBase {
   position: bigint;
 }
 
+/** eventfd(2) */
+export interface EventFile extends OpenFileBase {
+  kind: "eventfd";
+  count: bigint;
+  /** EFD_SEMAPHORE */
+  semaphore: boolean;
+}
+
+/** timerfd_create(2) */
+export interface TimerFile extends OpenFileBase {
+  kind: "timerfd";
+  /** CLOCK_* */
+  clock: number;
+  /** expirations that were not read */
+  ticks: bigint;
+  /** of timerfd_settime(2); TFD_TIMER_ABSTIME only on a wall clock */
+  settimeFlags: number;
+  /** until it expires, or, with TFD_TIMER_ABSTIME, when; 0: it is not armed */
+  valueNs: bigint;
+  intervalNs: bigint;
+}
+
+/** signalfd(2) */
+export interface SignalFile extends OpenFileBase {
+  kind: "signalfd";
+  /** bit n: signal n + 1 */
+  mask: bigint;
+}
+
+/** epoll_create(2) */
+export interface EpollFile extends OpenFileBase {
+  kind: "epoll";
+  /** epoll_wait(2) would have found something */
+  pending: boolean;
+  targets: EpollTarget[];
+}
+
+export interface EpollTarget {
+  /** the number that it had when it was added */
+  fd: number;
+  /** index into files.msgpack */
+  file: number;
+  /** struct epoll_event */
+  events: number;
+  data: bigint;
+}
+
+/** One side of a pseudo-terminal whose master is open in the tree. */
+export interface PtyFile extends OpenFileBase {
+  kind: "pty";
+  side: "master" | "slave";
+  /** what it was opened as: /dev/ptmx, /dev/pts/3, /dev/tty */
+  path: string;
+  pty: Pty;
+}
+
+/** Repeated in each description; an equal index means the same pair. */
+export interface Pty {
+  /** n of /dev/pts/n */
+  index: number;
+  /** of that file */
+  uid: number;
+  gid: number;
+  mode: number;
+  termios: Termios;
+  window: { rows: number; columns: number; width: number; height: number };
+  /** TIOCPKT */
+  packet: boolean;
+  /** TIOCSPTLCK: the slave cannot be opened */
+  locked: boolean;
+  /** TIOCEXCL */
+  exclusive: { master: boolean; slave: boolean };
+  /** the slave was open, and is not any more */
+  hungUp: boolean;
+  /** that it is the controlling terminal of, 0: none */
+  session: number;
+  /** process group, if there is a session; 0: none */
+  foreground: number;
+  /** typed at the master, processed by the line discipline, and not yet read */
+  input: {
+    data: Uint8Array;
+    /** offsets of bytes that end a line; a byte 0 there is the mark of an end of file */
+    ends: number[];
+  };
+  /** written, and not yet read at the master */
+  output: Uint8Array;
+  /** what is written now waits: by a stop character, or by tcflow(3) */
+  stopped: "no" | "character" | "tcflow";
+}
+
+/** struct termios2 */
+export interface Termios {
+  iflag: number;
+  oflag: number;
+  cflag: number;
+  lflag: number;
+  line: number;
+  /** c_cc */
+  characters: Uint8Array;
+  inputSpeed: number;
+  outputSpeed: number;
+}
+
+/** pidfd_open(2) */
+export interface PidFile extends OpenFileBase {
+  kind: "pidfd";
+  /** a task of the tree, in the namespace of the dumping crctl; 0: its process has ended and been waited for */
+  pid: number;
+}
+
+/** inotify_init(2) */
+export interface InotifyFile extends OpenFileBase {
+  kind: "inotify";
+  /** ascending by number */
+  watches: InotifyWatch[];
+}
+
+export interface InotifyWatch {
+  /** watch descriptor */
+  wd: number;
+  /** IN_* */
+  mask: number;
+  identity: FileIdentity;
+}
+
 /** Something outside the tree that restore must be given: --inherit-fd, or the caller's own 0, 1, 2. */
 export interface ExternalFile extends OpenFileBase {
   kind: "external";
@@ -218,7 +372,25 @@ export interface ExternalFile extends OpenFileBase {
   standard?: number;
 }
 
-export type OpenFile = RegularFile | DirectoryFile | PathFile | DeviceFile | PipeFile | FifoFile | MemfdFile | ExternalFile;
+export type OpenFile =
+  | RegularFile
+  | DirectoryFile
+  | PathFile
+  | DeviceFile
+  | PipeFile
+  | FifoFile
+  | MemfdFile
+  | EventFile
+  | TimerFile
+  | SignalFile
+  | EpollFile
+  | UnixFile
+  | TcpFile
+  | UdpFile
+  | PtyFile
+  | PidFile
+  | InotifyFile
+  | ExternalFile;
 
 /** What a mapping of a file leads to; vma records of cores find it by (device, inode) as the kernel has them. */
 export interface MappedFile {

@@ -79,6 +79,12 @@ export class Struct<const F extends Fields> {
     return value as StructValue<F>;
   }
 
+  encode(value: StructValue<F>): Uint8Array {
+    const bytes = new Uint8Array(this.size);
+    this.write(new DataView(bytes.buffer), 0, value);
+    return bytes;
+  }
+
   /** Writes all fields at `offset`; for makers of manifests. */
   write(view: DataView, offset: number, value: StructValue<F>): void {
     const fields = value as Readonly<Record<string, unknown>>;

@@ -2,7 +2,19 @@
 
 import * as check from "./check.js";
 import { isImageFile } from "./names.js";
-import { IMAGE_VERSION, type Inventory, type MappedFile, type OpenFile, type Task } from "./schema.js";
+import { crossCheckSockets, type Demand } from "./validate-sockets.js";
+import { CHARACTERS, MASTER_LINKS } from "../kinds/termios.js";
+import {
+  IMAGE_VERSION,
+  type Inventory,
+  type MappedFile,
+  type OpenFile,
+  type Pty,
+  type Task,
+  type TcpConnection,
+  type TcpOpen,
+  type TcpOver,
+} from "./schema.js";
 
 const identity = check.map(
   {
@@ -64,6 +76,8 @@ const sched = check.map({
   ioprio: check.natural,
 });
 
+const lockedRange = { write: check.boolean, start: check.bigint, length: check.bigint };
+
 export const tasks: check.Check<Task[]> = check.array(
   check.map(
     {
@@ -90,8 +104,10 @@ export const tasks: check.Check<Task[]> = check.array(
       cgroup: check.string,
       label: check.string,
       namespaces: check.record(check.bigint),
+      terminal: check.natural,
       uidMap: check.string,
       gidMap: check.string,
+      locks: check.array(check.map({ fd: check.natural, ...lockedRange })),
       seccomp: check.array(
         check.map({
           thread: check.natural,
@@ -104,7 +120,11 @@ export const tasks: check.Check<Task[]> = check.array(
 );
 
 const base = { id: check.natural, flags: check.natural };
-const owner = { owner: check.map({ pid: check.int, type: check.natural, signal: check.natural }) };
+/** what any of them may have */
+const common = {
+  owner: check.map({ pid: check.int, type: check.natural, signal: check.natural }),
+  locks: check.array(check.map({ type: check.oneOf("flock", "ofd", "lease"), ...lockedRange })),
+};
 
 const pipe = check.map({
   ino: check.bigint,
@@ -112,17 +132,160 @@ const pipe = check.map({
   chunks: check.array(check.map({ data: check.bytes, packet: check.boolean })),
 });
 
+const ids = { pid: check.natural, uid: check.natural, gid: check.natural };
+
+const socketOptions = check.array(check.map({ level: check.natural, name: check.natural, value: check.bytes }));
+const pty = check.map({
+  index: check.natural,
+  uid: check.natural,
+  gid: check.natural,
+  mode: check.natural,
+  termios: check.map({
+    iflag: check.natural,
+    oflag: check.natural,
+    cflag: check.natural,
+    lflag: check.natural,
+    line: check.natural,
+    characters: check.bytes,
+    inputSpeed: check.natural,
+    outputSpeed: check.natural,
+  }),
+  window: check.map({ rows: check.natural, columns: check.natural, width: check.natural, height: check.natural }),
+  packet: check.boolean,
+  locked: check.boolean,
+  exclusive: check.map({ master: check.boolean, slave: check.boolean }),
+  hungUp: check.boolean,
+  session: check.natural,
+  foreground: check.natural,
+  input: check.map({ data: check.bytes, ends: check.array(check.natural) }),
+  output: check.bytes,
+  stopped: check.oneOf("no", "character", "tcflow"),
+});
+
+const tcpOver: check.Check<TcpOver> = check.map({ state: check.oneOf("ended", "reset", "broken", "refused"), received: check.bytes });
+
+const tcpOpen: check.Check<TcpOpen> = check.map(
+  {
+    state: check.oneOf("open", "waiting"),
+    peer: check.bytes,
+    peerIno: check.bigint,
+    shutdown: check.natural,
+    ended: check.boolean,
+    finished: check.boolean,
+    received: check.bytes,
+    unsent: check.bytes,
+    receiveNext: check.natural,
+    sendFirst: check.natural,
+    mss: check.natural,
+    options: check.natural,
+    sendScale: check.natural,
+    receiveScale: check.natural,
+    timestamp: check.natural,
+    window: check.map({ sent: check.natural, largest: check.natural, received: check.natural, from: check.natural }),
+  },
+  { waitsFor: check.bigint, bufferLocks: check.natural },
+);
+
+const tcpConnection: check.Check<TcpConnection> = (value, path) => {
+  const { state } = check.object(value, path);
+  return state === "open" || state === "waiting" ? tcpOpen(value, path) : tcpOver(value, path);
+};
+
 const OPEN_FILE = {
   regular: check.map(
     { ...base, kind: check.literal("regular"), identity, position: check.bigint },
-    { ...owner, data, ghost: check.natural },
+    { ...common, data, ghost: check.natural },
   ),
-  directory: check.map({ ...base, kind: check.literal("directory"), identity, position: check.bigint }, owner),
-  path: check.map({ ...base, kind: check.literal("path"), identity }, owner),
-  device: check.map({ ...base, kind: check.literal("device"), identity, major: check.natural, minor: check.natural }, owner),
-  pipe: check.map({ ...base, kind: check.literal("pipe"), pipe }, owner),
-  fifo: check.map({ ...base, kind: check.literal("fifo"), identity, pipe }, owner),
-  memfd: check.map({ ...base, kind: check.literal("memfd"), memory: check.natural, position: check.bigint }, owner),
+  directory: check.map({ ...base, kind: check.literal("directory"), identity, position: check.bigint }, common),
+  path: check.map({ ...base, kind: check.literal("path"), identity }, common),
+  device: check.map({ ...base, kind: check.literal("device"), identity, major: check.natural, minor: check.natural }, common),
+  pipe: check.map({ ...base, kind: check.literal("pipe"), pipe }, common),
+  fifo: check.map({ ...base, kind: check.literal("fifo"), identity, pipe }, common),
+  memfd: check.map({ ...base, kind: check.literal("memfd"), memory: check.natural, position: check.bigint }, common),
+  eventfd: check.map({ ...base, kind: check.literal("eventfd"), count: check.bigint, semaphore: check.boolean }, common),
+  timerfd: check.map(
+    {
+      ...base,
+      kind: check.literal("timerfd"),
+      clock: check.natural,
+      ticks: check.bigint,
+      settimeFlags: check.natural,
+      valueNs: check.bigint,
+      intervalNs: check.bigint,
+    },
+    common,
+  ),
+  signalfd: check.map({ ...base, kind: check.literal("signalfd"), mask: check.bigint }, common),
+  epoll: check.map(
+    {
+      ...base,
+      kind: check.literal("epoll"),
+      pending: check.boolean,
+      targets: check.array(check.map({ fd: check.natural, file: check.natural, events: check.natural, data: check.bigint })),
+    },
+    common,
+  ),
+  pidfd: check.map({ ...base, kind: check.literal("pidfd"), pid: check.natural }, common),
+  inotify: check.map(
+    {
+      ...base,
+      kind: check.literal("inotify"),
+      watches: check.array(check.map({ wd: check.natural, mask: check.natural, identity })),
+    },
+    common,
+  ),
+  unix: check.map(
+    {
+      ...base,
+      kind: check.literal("unix"),
+      ino: check.bigint,
+      type: check.natural,
+      state: check.oneOf("open", "connected", "listening"),
+      backlog: check.natural,
+      peer: check.bigint,
+      shutdown: check.natural,
+      messages: check.array(
+        check.map({ data: check.bytes, files: check.array(check.natural) }, { from: check.bytes, credentials: check.map(ids) }),
+      ),
+      options: socketOptions,
+    },
+    {
+      ...common,
+      name: check.bytes,
+      directory: check.string,
+      file: identity,
+      waitsFor: check.bigint,
+      turn: check.natural,
+      moved: check.yes,
+      reset: check.yes,
+      peerCredentials: check.map({ ...ids, groups: check.array(check.natural) }),
+    },
+  ),
+  tcp: check.map(
+    {
+      ...base,
+      kind: check.literal("tcp"),
+      ino: check.bigint,
+      domain: check.natural,
+      listening: check.boolean,
+      backlog: check.natural,
+      options: socketOptions,
+    },
+    { ...common, address: check.bytes, connection: tcpConnection },
+  ),
+  udp: check.map(
+    {
+      ...base,
+      kind: check.literal("udp"),
+      ino: check.bigint,
+      domain: check.natural,
+      shutdown: check.natural,
+      datagrams: check.array(check.map({ data: check.bytes, from: check.bytes })),
+      options: socketOptions,
+    },
+    { ...common, address: check.bytes, peer: check.bytes },
+  ),
+  pty: check.map({ ...base, kind: check.literal("pty"), side: check.oneOf("master", "slave"), path: check.string, pty }, common),
   external: check.map(
     {
       ...base,
@@ -131,7 +294,7 @@ const OPEN_FILE = {
       what: check.oneOf("tty", "pipe", "fifo", "socket"),
       path: check.string,
     },
-    { ...owner, standard: check.natural },
+    { ...common, standard: check.natural },
   ),
 } satisfies { [K in OpenFile["kind"]]: check.Check<Extract<OpenFile, { kind: K }>> };
 
@@ -155,17 +318,100 @@ export const mappedFiles: check.Check<MappedFile[]> = check.array(
   ),
 );
 
+const U32_MAX = 0xffffffff;
+const U64_MAX = (1n << 64n) - 1n;
+const I64_MAX = (1n << 63n) - 1n;
+/** one of those with the highest numbers is needed for a moment: see plan.h */
+const MAX_DESCRIPTOR = 0x7fffffff - 3;
+/** minor numbers of terminals */
+const MAX_TERMINALS = 1 << 20;
+
+/** F_OWNER_TID, F_OWNER_PID, F_OWNER_PGRP */
+const MAX_OWNER_TYPE = 2;
+const MAX_SIGNAL = 64;
+
+function isOwner({ pid, type, signal }: NonNullable<OpenFile["owner"]>): boolean {
+  return Math.abs(pid) <= U32_MAX >>> 1 && type <= MAX_OWNER_TYPE && signal <= MAX_SIGNAL;
+}
+
+function isRange(start: bigint, length: bigint): boolean {
+  return start >= 0n && length >= 0n && start + length <= I64_MAX;
+}
+
+/** Of descriptors that tell of events, what there cannot be. */
+function crossCheckEvents(file: OpenFile, fileCount: number, demand: Demand): void {
+  const within = (value: bigint, highest: bigint): boolean => value >= 0n && value <= highest;
+  const check: Demand = (condition, what) => demand(condition, `open file ${file.id} ${what}`);
+  switch (file.kind) {
+    case "epoll":
+      for (const { fd, file: target, events, data } of file.targets) {
+        check(target < fileCount && target !== file.id && fd <= MAX_DESCRIPTOR, "watches nothing");
+        check(events <= U32_MAX && within(data, U64_MAX), "waits for something impossible");
+      }
+      break;
+    case "eventfd":
+      check(within(file.count, U64_MAX - 1n), "has counted too far");
+      break;
+    case "timerfd":
+      check(
+        [file.ticks, file.valueNs, file.intervalNs].every((value) => within(value, U64_MAX)),
+        "has an impossible time",
+      );
+      check(file.clock <= U32_MAX >>> 1 && file.settimeFlags <= U32_MAX, "has an impossible clock");
+      break;
+    case "signalfd":
+      check(within(file.mask, U64_MAX), "has an impossible signal mask");
+      break;
+    case "inotify":
+      file.watches.forEach(({ wd, mask }, i) => {
+        check(wd > (file.watches[i - 1]?.wd ?? 0) && wd <= U32_MAX >>> 1 && mask <= U32_MAX, "has an impossible watch");
+      });
+      break;
+  }
+}
+
+/** By number. Each has one master, and a session that it controls has its leader. */
+function crossCheckTerminals({ files, tasks }: { files: OpenFile[]; tasks: Task[] }, demand: Demand): ReadonlyMap<number, Pty> {
+  const ptys = new Map<number, Pty>();
+  for (const file of files) {
+    if (file.kind !== "pty" || file.side !== "master") continue;
+    const { index, termios, session, window, input, uid, gid } = file.pty;
+    demand(index < MAX_TERMINALS && MASTER_LINKS.includes(file.path), `open file ${file.id} is no terminal's master`);
+    demand(uid <= U32_MAX && gid <= U32_MAX, `terminal ${index} has an impossible owner`);
+    demand(
+      Object.values(window).every((size) => size <= 0xffff),
+      `terminal ${index} has an impossible size`,
+    );
+    demand(
+      input.ends.every((end, i) => end < input.data.length && end > (input.ends[i - 1] ?? -1)),
+      `terminal ${index} has lines that end elsewhere`,
+    );
+    demand(!ptys.has(index), `terminal ${index} has two masters`);
+    demand(termios.characters.length === CHARACTERS, `terminal ${index} has another number of control characters`);
+    const leads = ({ pids: [pid], state, terminal }: Task): boolean => pid === session && state !== "zombie" && terminal === index;
+    demand(session === 0 || tasks.some(leads), `terminal ${index} controls session ${session}, which has no leader`);
+    ptys.set(index, file.pty);
+  }
+  for (const file of files) if (file.kind === "pty") demand(ptys.has(file.pty.index), `terminal ${file.pty.index} has no master`);
+  return ptys;
+}
+
 /** What the files say of each other. Throws a ShapeError. */
 export function crossCheck(image: { inventory: Inventory; tasks: Task[]; files: OpenFile[]; memory: MappedFile[] }): void {
   const listed = new Map(image.inventory.files.map((file) => [file.name, file.size]));
-  const demand = (condition: boolean, what: string): void => {
+  const demand: Demand = (condition, what) => {
     if (!condition) throw new check.ShapeError(what);
   };
   image.files.forEach((file, i) => {
     demand(file.id === i, `open file ${i} has the id ${file.id}`);
     if (file.kind === "memfd") demand(image.memory[file.memory]?.kind === "memfd", `open file ${i} names no memfd`);
+    crossCheckEvents(file, image.files.length, demand);
+    if (file.owner !== undefined) demand(isOwner(file.owner), `open file ${i} has an impossible owner`);
+    for (const { start, length } of file.locks ?? []) demand(isRange(start, length), `open file ${i} has an impossible lock`);
     if (file.kind === "regular" && file.data !== undefined) demand(listed.has(file.data.name), `${file.data.name} is not listed`);
   });
+  crossCheckSockets(image.files, demand);
+  const terminals = crossCheckTerminals(image, demand);
   image.memory.forEach((file, i) => {
     demand(file.id === i, `mapped file ${i} has the id ${file.id}`);
     if (file.data !== undefined) demand(listed.has(file.data.name), `${file.data.name} is not listed`);
@@ -183,6 +429,10 @@ export function crossCheck(image: { inventory: Inventory; tasks: Task[]; files: 
       return;
     }
     demand(task.core !== undefined && listed.has(task.core), `task ${pid} has no core file`);
+    if (task.terminal !== undefined) {
+      demand(terminals.has(task.terminal), `the terminal of task ${pid} is not there`);
+      demand(terminals.get(task.terminal)?.session === task.sid, `task ${pid} has the terminal of another session`);
+    }
     demand(task.threads[0]?.pids[0] === pid, `task ${pid} does not start with its leader`);
     const fds = new Set<number>();
     for (const { fd, file } of task.descriptors) {
@@ -190,6 +440,12 @@ export function crossCheck(image: { inventory: Inventory; tasks: Task[]; files: 
       demand(file < image.files.length, `descriptor ${fd} of task ${pid} leads nowhere`);
       fds.add(fd);
     }
+    for (const { fd, start, length } of task.locks ?? []) {
+      demand(fds.has(fd), `task ${pid} has a lock on descriptor ${fd}, which is not there`);
+      demand(isRange(start, length), `task ${pid} has an impossible lock on descriptor ${fd}`);
+    }
   });
+  for (const file of image.files)
+    if (file.kind === "pidfd") demand(file.pid === 0 || seen.has(file.pid), `open file ${file.id} is about no task`);
   demand(image.tasks.length > 0, "it holds no task");
 }

@@ -7,15 +7,26 @@ import { native } from "../native.js";
 import { FASYNC } from "../proc/fdinfo.js";
 import { deviceDump } from "./device.js";
 import { directoryDump } from "./directory.js";
+import { epollDump } from "./epoll.js";
+import { eventfdDump } from "./eventfd.js";
 import { externalDump } from "./external.js";
 import { fifoDump } from "./fifo.js";
+import { inotifyDump } from "./inotify.js";
+import { dumpLocks, hasLease } from "./locks.js";
 import { memfdDump } from "./memfd.js";
 import { pathDump } from "./path.js";
+import { pidfdDump } from "./pidfd.js";
 import { pipeDump } from "./pipe.js";
+import { ptyDump } from "./pty.js";
 import { refuseDescriptor } from "./refused.js";
 import { regularDump } from "./regular.js";
+import { signalfdDump } from "./signalfd.js";
 import { isSpecial } from "./special.js";
-import { descriptorOf, type DumpContext, type DumpHalf, type Found } from "./types.js";
+import { tcpDump } from "./tcp/dump.js";
+import { timerfdDump } from "./timerfd.js";
+import { udpDump } from "./udp.js";
+import { unixDump } from "./unix/dump.js";
+import { type DumpContext, type DumpHalf, type Found } from "./types.js";
 
 /** The first that claims a description saves it. */
 const KINDS: readonly DumpHalf[] = [
@@ -26,8 +37,23 @@ const KINDS: readonly DumpHalf[] = [
   deviceDump,
   pipeDump,
   fifoDump,
+  eventfdDump,
+  timerfdDump,
+  signalfdDump,
+  epollDump,
+  unixDump, // before external: a socket whose other end is in the tree
+  tcpDump,
+  udpDump,
+  ptyDump, // before external: only where the master is elsewhere it is that
+  pidfdDump,
+  inotifyDump,
   externalDump,
 ];
+
+/** All open file descriptions of the tree are known afterwards. */
+export function prepareDescriptions(context: DumpContext): void {
+  for (const kind of KINDS) kind.prepare?.(context);
+}
 
 /** undefined: refused */
 export function dumpDescription(found: Found, context: DumpContext): OpenFile | undefined {
@@ -36,21 +62,18 @@ export function dumpDescription(found: Found, context: DumpContext): OpenFile | 
     refuseDescriptor(found, context);
     return undefined;
   }
-  const [lock] = found.info.locks;
-  if (lock !== undefined) {
-    context.refuse({
-      ...descriptorOf(found),
-      object: "file lock",
-      why: `file locks are not saved yet (${lock.replace(/\s+/g, " ")})`,
-      hint: "let the program release its lock first",
-    });
-    return undefined;
-  }
   const file = kind.dump(found, context);
-  return file === undefined || (found.info.flags & FASYNC) === 0 ? file : { ...file, owner: ownerOf(found) };
+  if (file === undefined) return undefined;
+  const locks = dumpLocks(found, file, context);
+  if (locks === undefined) return undefined;
+  return {
+    ...file,
+    ...((found.info.flags & FASYNC) !== 0 || hasLease(found) ? { owner: ownerOf(found) } : {}),
+    ...(locks.length > 0 ? { locks } : {}),
+  };
 }
 
-/** Who gets SIGIO. Only asked where O_ASYNC is set: without it the owner has no effect. */
+/** Who gets SIGIO. Only asked where O_ASYNC is set or there is a lease: without these the owner has no effect. */
 function ownerOf(found: Found): { pid: number; type: number; signal: number } {
   const [holder] = found.holders;
   const fd = native().duplicateOf(holder.pid, holder.fd);

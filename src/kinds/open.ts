@@ -63,22 +63,32 @@ export function openAgain(file: OpenFile, from: number, context: RestoreContext)
   return slot;
 }
 
+/** What was made in a way of its own, without flags: it gets them here. */
+export function placeMade(file: OpenFile, slot: number, context: RestoreContext): void {
+  const flags = settableFlags(file);
+  if (flags !== 0) context.create({ type: OP.SETFL, slot, flags, subject: context.subject(file) });
+  context.place(file, slot);
+  setOwner(file, slot, context);
+}
+
 export function seek(file: OpenFile & { position: bigint }, slot: number, context: RestoreContext): void {
   if (file.position === 0n) return;
   context.create({ type: OP.SEEK, slot, a: file.position, subject: context.subject(file) });
 }
 
-/** Who gets SIGIO: only once all tasks are there. */
+/** Who gets SIGIO: only once all tasks are there, and what is unread has been put there. */
 export function setOwner(file: OpenFile, slot: number, context: RestoreContext): void {
   if (file.owner === undefined) return;
   const { pid, type, signal } = file.owner;
-  context.finish({
+  const subject = context.subject(file);
+  context.arm({
     type: OP.OWNER,
     slot,
     arg: pid,
     flags: settableFlags(file) | (file.flags & FASYNC),
     a: BigInt(type),
-    b: BigInt(signal),
-    subject: context.subject(file),
+    // the signal tells of a descriptor by its number in the task
+    b: BigInt(signal) | (BigInt(subject.fd ?? 0) << 32n),
+    subject,
   });
 }

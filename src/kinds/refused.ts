@@ -13,15 +13,9 @@ interface Name {
 const CLOSE = "let the program close it before the dump";
 
 const ANONYMOUS: Readonly<Record<string, string>> = {
-  "[eventfd]": "eventfd",
-  "[eventpoll]": "epoll instance",
-  "[timerfd]": "timerfd",
-  "[signalfd]": "signalfd",
-  inotify: "inotify instance",
   "[fanotify]": "fanotify group",
   "[io_uring]": "io_uring",
   "[userfaultfd]": "userfaultfd",
-  "[pidfd]": "pidfd",
   "[perf_event]": "perf event",
   "bpf-map": "BPF map",
   "bpf-prog": "BPF program",

@@ -4,12 +4,23 @@ import type { OpenFile } from "../image/schema.js";
 import type { RestoreContext, RestoreHalf } from "../restore/context.js";
 import { deviceRestore } from "./device.js";
 import { directoryRestore } from "./directory.js";
+import { epollRestore } from "./epoll.js";
+import { eventfdRestore } from "./eventfd.js";
 import { externalRestore } from "./external.js";
 import { fifoRestore } from "./fifo.js";
+import { inotifyRestore } from "./inotify.js";
+import { restoreLocks } from "./locks.js";
 import { memfdRestore } from "./memfd.js";
 import { pathRestore } from "./path.js";
+import { pidfdRestore } from "./pidfd.js";
 import { pipeRestore } from "./pipe.js";
+import { ptyRestore } from "./pty.js";
 import { regularRestore } from "./regular.js";
+import { signalfdRestore } from "./signalfd.js";
+import { tcpRestore } from "./tcp/restore.js";
+import { timerfdRestore } from "./timerfd.js";
+import { udpRestore } from "./udp.js";
+import { unixRestore } from "./unix/restore.js";
 
 type Kind = OpenFile["kind"];
 type Of<K extends Kind> = Extract<OpenFile, { kind: K }>;
@@ -23,10 +34,21 @@ const KINDS: { readonly [K in Kind]: RestoreHalf<Of<K>> } = {
   fifo: fifoRestore,
   memfd: memfdRestore,
   external: externalRestore,
+  pty: ptyRestore,
+  eventfd: eventfdRestore,
+  timerfd: timerfdRestore,
+  signalfd: signalfdRestore,
+  unix: unixRestore,
+  tcp: tcpRestore,
+  udp: udpRestore,
+  pidfd: pidfdRestore,
+  inotify: inotifyRestore,
+  epoll: epollRestore, // last: it watches the others
 };
 
 export function restoreDescriptions(files: readonly OpenFile[], context: RestoreContext): void {
   for (const kind of Object.keys(KINDS) as Kind[]) restoreKind(kind, files, context);
+  restoreLocks(files, context);
 }
 
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- ties the files to the function that takes them

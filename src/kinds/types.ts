@@ -13,6 +13,8 @@ export interface Holder {
   pid: number;
   comm: string;
   fd: number;
+  /** the "lock:" lines of its fdinfo, which differ by process */
+  locks: readonly string[];
 }
 
 /** An open file description, as it was found in the frozen tree. */
@@ -25,6 +27,10 @@ export interface Found {
   link: string;
   stat: StatRecord;
   info: FdInfo;
+  /** what the module says beyond that, by DESCRIPTOR_WHAT */
+  untold: ReadonlyMap<number, bigint>;
+  /** the same, of those that are more than a number */
+  untoldData: ReadonlyMap<number, Uint8Array>;
 }
 
 /** What a dump half may use. */
@@ -35,21 +41,33 @@ export interface DumpContext {
   refuse(details: Details & { why: string; code?: ErrorCode }): void;
   /** Something that a person should know though it stops nothing. */
   warn(text: string): void;
+  /** Whether it is the id of a task of the tree, be it live or a zombie. */
+  inTree(pid: number): boolean;
   /** Whether a task outside of the tree holds something with this link. */
   outside(link: string): boolean;
   /** 0, 1 or 2 if that descriptor of the root task leads to this inode */
   standard(stat: StatRecord): number | undefined;
+  /** The task outside of the tree that has a side of that pseudo-terminal open, in words. */
+  outsideTerminal(index: number): string | undefined;
   /** Whether a task of the tree has it as descriptor 0, 1 or 2. */
   isStandard(stat: StatRecord): boolean;
   /** Saves the contents of an inode, once however often it is asked for. `source` is a path that leads to it while the tree is frozen. */
   contents(stat: StatRecord, source: string): { data: DataRef; ghost: number };
   /** The index in memory.msgpack of a memfd that is open as a descriptor. */
   memfd(found: Found): number | undefined;
+  /** The id of what came to us in a message; a description that no task has open becomes one of the tree's. Takes the descriptor. */
+  passed(fd: number): number;
+  /** Connections out of the tree are saved as ones that were reset. */
+  readonly closeTcp: boolean;
+  /** The other end shall not hear of it when the tree is ended. */
+  quiet(fd: number): void;
   /** Name and inode, checked: undefined if it has been refused. */
   identity(found: Found, options?: { followLinks?: boolean }): FileIdentity | undefined;
 }
 
 export interface DumpHalf {
+  /** Before any description is dumped: finds those that only others of its kind hold. */
+  prepare?(context: DumpContext): void;
   /** whether this kind takes care of it; the first that says so does */
   claims(found: Found, context: DumpContext): boolean;
   /** undefined: refused */
@@ -66,6 +84,17 @@ export function descriptorOf(found: Found): Details {
 export function sourceOf(found: Found): string {
   const [first] = found.holders;
   return `/proc/${first.pid}/fd/${first.fd}`;
+}
+
+/** No task has it as a descriptor: it is in a message, from which we have one. */
+export function isOnItsWay({ holders: [holder] }: Found): boolean {
+  return holder.pid === process.pid;
+}
+
+/** The path of what /proc says about it. */
+export function infoPathOf(found: Found): string {
+  const [first] = found.holders;
+  return `/proc/${first.pid}/fdinfo/${first.fd}`;
 }
 
 /** The fields that all open files share. */
@@ -89,6 +118,12 @@ export function isType(stat: StatRecord, type: number): boolean {
 /** Key of an inode. */
 export function inodeKey(stat: { dev: bigint; ino: bigint }): string {
   return `${stat.dev}:${stat.ino}`;
+}
+
+/** Key of an inode as the kernel writes it in fdinfo: its own device number, major << 20 | minor. */
+export function inodeOf(stat: StatRecord): { ino: bigint; sdev: bigint } {
+  const { major, minor } = splitDevice(stat.dev);
+  return { ino: stat.ino, sdev: (BigInt(major) << 20n) | BigInt(minor) };
 }
 
 /** makedev(3) of glibc, undone */

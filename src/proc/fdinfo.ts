@@ -18,10 +18,18 @@ export interface FdInfo {
   mountId: number;
   /** the "lock:" lines */
   locks: string[];
+  /** the other lines, which differ by kind of object */
+  extra: string[];
+}
+
+/** The value of a "name: value" line of {@link FdInfo.extra}, undefined if there is none. */
+export function extraField(info: FdInfo, name: string): string | undefined {
+  const line = info.extra.find((candidate) => candidate.startsWith(`${name}:`));
+  return line?.slice(name.length + 1).trim();
 }
 
 export function parseFdInfo(text: string): FdInfo {
-  const info: FdInfo = { position: 0n, flags: 0, cloexec: false, mountId: 0, locks: [] };
+  const info: FdInfo = { position: 0n, flags: 0, cloexec: false, mountId: 0, locks: [], extra: [] };
   for (const line of text.split("\n")) {
     const colon = line.indexOf(":");
     const value = line.slice(colon + 1).trim();
@@ -41,6 +49,11 @@ export function parseFdInfo(text: string): FdInfo {
       case "lock":
         info.locks.push(value);
         break;
+      case "ino": // of all descriptors since 5.14, and known from stat(2)
+      case "":
+        break;
+      default:
+        info.extra.push(line);
     }
   }
   return info;

@@ -10,7 +10,7 @@ import { native } from "../native.js";
 import { mayCheckpoint } from "../proc/capabilities.js";
 import { AttributePlanner } from "./attributes.js";
 import { VdsoCheck, checkCpu, checkModule, checkRights } from "./machine.js";
-import { ManifestDraft, MappedFileIndex } from "./manifest.js";
+import { ManifestDraft, MappedFileIndex, type PeerCredentials } from "./manifest.js";
 import { checkNewPids } from "./new-pids.js";
 import type { RestoreOptions } from "./options.js";
 import { checkPids, type PidUser } from "./pids.js";
@@ -75,6 +75,7 @@ class PlanBuilder {
     const drafts = this.draft(cores);
     this.planMappings(drafts);
     restoreDescriptions(image.files, objects);
+    objects.allPlaced();
     objects.checkKeys();
     const directories = this.checkDirectories();
     const [gateSlot, reportSlot, coreSlot] = [objects.slot(), objects.slot(), objects.slot()];
@@ -88,10 +89,11 @@ class PlanBuilder {
       const draft = finals.get(task);
       const ops =
         draft === undefined
-          ? [{ type: OP.DIE, arg: task.exitStatus ?? 0, subject: subjectOf(task) }]
+          ? [...(this.objects.taskOps.get(pidOf(task)) ?? []), { type: OP.DIE, arg: task.exitStatus ?? 0, subject: subjectOf(task) }]
           : this.finalOps(draft, directories, slotBase, { gateSlot, reportSlot, coreSlot });
       tree.processes[i]?.stages[STAGE.FINAL]?.push(...ops);
     });
+    addSessionOps(tree, objects);
     return {
       image,
       handedOver: objects.handedOver,
@@ -114,7 +116,7 @@ class PlanBuilder {
         create: objects.createOps,
         fork: tree.fork,
         settle: tree.settle,
-        finish: [...objects.finishOps, ...this.finishOps(), ...objects.lastOps],
+        finish: [...objects.finishOps, ...objects.armOps, ...this.finishOps(), ...objects.lastOps],
         pids: this.options.newPids ? [] : [...this.wantedPids(tree).keys()],
       },
     };
@@ -271,15 +273,31 @@ class PlanBuilder {
     if (task.root !== undefined && task.root.path !== "/") {
       ops.push({ type: OP.CHROOT, data: task.root.path, subject: { ...subject, object: "root directory", path: task.root.path } });
     }
+    ops.push(...(this.objects.taskOps.get(pidOf(task)) ?? []));
     ops.push(...this.dups(task.descriptors, subject));
     const data = manifest.build({
       mapped: ({ memory, writable }) => base + this.mappedSlot(memory, writable),
       core: base + slots.coreSlot,
       gate: base + slots.gateSlot,
       report: base + slots.reportSlot,
+      peers: this.peersOf(task),
     });
     ops.push({ type: OP.EXEC, data, subject });
     return ops;
+  }
+
+  /** Who the other ends of its sockets were. Each task that holds one says it: none is to run before it has been said. */
+  private peersOf(task: Task): PeerCredentials[] {
+    const told = new Set<number>();
+    return task.descriptors.flatMap(({ fd, file }): PeerCredentials[] => {
+      const open = this.image.files[file];
+      if (open?.kind !== "unix" || open.peerCredentials === undefined || told.has(file)) return [];
+      told.add(file);
+      const { pid, ...rest } = open.peerCredentials;
+      // the id of another task, or one of before, would be anybody's now
+      const isThere = !this.options.newPids && this.image.tasks.some((other) => pidOf(other) === pid);
+      return [{ fd, pid: isThere ? pid : 0, ...rest }];
+    });
   }
 
   private mappedSlot(memory: number, writable: boolean): number {
@@ -305,6 +323,16 @@ class PlanBuilder {
     }
     return ops;
   }
+}
+
+/** What leaders do with their sessions' terminals, where tree.ts has put the making of sessions and groups. */
+function addSessionOps(tree: TreePlan, { leaderOps, groupOps }: ObjectPlanner): void {
+  for (const { pid, stages } of tree.processes) {
+    const fork = stages[STAGE.FORK] ?? [];
+    fork.splice(fork.findIndex(({ type }) => type === OP.SETSID) + 1, 0, ...(leaderOps.get(pid) ?? []));
+    stages[STAGE.GROUP]?.push(...(groupOps.get(pid) ?? []));
+  }
+  if (groupOps.size > 0) tree.barriers.add(STAGE.FORK);
 }
 
 function subjectOf(task: Task): { pid: number; comm: string } {

@@ -1,7 +1,7 @@
 /** What restore halves of kinds of objects work with: they turn what an image says into operations of the plan. */
 
 import type { Details, ErrorCode } from "../errors.js";
-import type { DataRef, ExternalFile, FileIdentity, OpenFile } from "../image/schema.js";
+import type { DataRef, ExternalFile, FileIdentity, OpenFile, Task } from "../image/schema.js";
 import type { StatRecord } from "../native.js";
 import type { Op, Subject } from "./plan.js";
 
@@ -12,12 +12,31 @@ export interface RestoreContext {
   create(op: Op): void;
   /** A slot that only the making of others needs: closed when all objects are there. */
   scratch(slot: number): void;
+  /** Something that a task itself has to do, before its descriptors are in place. */
+  inTask(pid: number, op: Op): void;
+  /** Something that a session's leader has to do as soon as it leads it, before it forks children. */
+  asLeader(pid: number, op: Op): void;
+  /** Something that a task has to do when all process groups are there. */
+  withGroups(pid: number, op: Op): void;
   /** Something to do when the whole tree is loaded, before it runs. */
   finish(op: Op): void;
-  /** Something that changes what is the caller's: when all else has succeeded. */
+  /** Something that tells a task of what happens from then on: when nothing is made to happen any more. */
+  arm(op: Op): void;
+  /** Something that changes what is the caller's, or takes back what was there for a failure: when all else has succeeded. */
   last(op: Op): void;
   /** The description is what `slot` leads to. */
   place(file: OpenFile, slot: number): void;
+  /** An open file by its id, and its slot, once that has been placed. */
+  file(id: number): OpenFile | undefined;
+  slotOf(id: number): number | undefined;
+  /** Runs it when the descriptions of all kinds have their slots. */
+  whenPlaced(act: () => void): void;
+  /** All tasks of the image, zombies too. */
+  readonly tasks: readonly Task[];
+  /** The tasks that have it open. */
+  holders(file: OpenFile): readonly number[];
+  /** Whether it is in a message. */
+  isPassed(file: OpenFile): boolean;
   /** Tells in messages which descriptor an operation is for. */
   subject(file: OpenFile): Subject;
   /** Compares the file at the path with what it was; undefined: there is none, or another one, and that has been told. */

@@ -5,16 +5,23 @@ import { getSystemErrorName } from "node:util";
 
 import { CrctlError, ioError, type Details, type ErrorCode } from "../errors.js";
 import { executorFault, executorFaultPlaced, fault } from "../fault.js";
+import { LOCK_OBJECT } from "../kinds/locks.js";
+import { PTY_OBJECT } from "../kinds/pty.js";
 import { native, nativePaths } from "../native.js";
 import type { BuiltPlan } from "./build.js";
+import { removeSocketFiles } from "./socket-files.js";
 import { FAILURE_STAGE, PLAN_FD, STAGE, encodePlan, type EncodedPlan, type Subject } from "./plan.js";
+import { pathOf } from "./planner.js";
 
 const MFD_CLOEXEC = 1;
 const EPERM = 1;
 const EINTR = 4;
+const EAGAIN = 11;
 const EACCES = 13;
+const EBUSY = 16;
 const EEXIST = 17;
 const ENOSPC = 28;
+const EADDRINUSE = 98;
 const ESTALE = 116;
 const EDQUOT = 122;
 /** of writev(2) */
@@ -110,6 +117,8 @@ class Run {
   private failure: CrctlError | undefined;
   private ended = false;
   private stopSent = false;
+  private cleared = false;
+  private readonly startedNs = native().clocks().realtime;
 
   constructor(
     private readonly built: BuiltPlan,
@@ -132,7 +141,12 @@ class Run {
   private follow(): RunningTree | "again" {
     for (;;) {
       const line = this.nextLine(true);
-      if (line === undefined) throw this.reap(this.failure);
+      if (line === undefined) {
+        const error = this.reap(this.failure);
+        // who would have done it was killed
+        if (!this.cleared) removeSocketFiles(this.built.plan.create, this.startedNs);
+        throw error;
+      }
       const [word, ...rest] = line.split(" ");
       switch (word) {
         case "running":
@@ -151,6 +165,9 @@ class Run {
           break;
         case "module":
           this.moduleLine ??= rest.join(" ");
+          break;
+        case "cleared":
+          this.cleared = true;
           break;
         case "error":
           this.failure = this.explain(rest);
@@ -221,7 +238,7 @@ class Run {
     const subject: Subject = this.encoded.subjects[op] ?? {};
     const details = detailsOf(subject, this.taskOf(Number(pidText)));
     if (this.moduleLine !== undefined) return this.explainModule(this.moduleLine, details);
-    const code = codeOf(stage, errno);
+    const code = codeOf(stage, errno, subject);
     return new CrctlError(
       code,
       `the restore failed while ${describeStage(stage)}: ${text.join(" ")}: ${errnoName(errno)}; nothing of the tree is left`,
@@ -233,11 +250,21 @@ class Run {
   private explainModule(line: string, about: Details): CrctlError {
     const [pid, errno, stage, address, ...text] = line.split(" ");
     const value = /^(?:0x)?[0-9a-f]+$/.test(address ?? "") ? BigInt(`0x${(address ?? "0").replace(/^0x/, "")}`) : 0n;
+    const error = Math.abs(Number(errno));
+    const locking = stage === "locks";
+    const where = locking ? this.fileOf(Number(pid), Number(value)) : value === 0n ? {} : { address: value };
     return new CrctlError(
-      Math.abs(Number(errno)) === EPERM ? "E_PERMISSION" : "E_RESTORE_FAILED",
-      `the module could not load an image (${stage ?? ""}): ${text.join(" ")}: ${errnoName(Math.abs(Number(errno)))}; nothing of the tree is left`,
-      { ...about, ...this.taskOf(Number(pid)), ...(value === 0n ? {} : { address: value }) },
+      error === EPERM ? "E_PERMISSION" : locking && isTaken(error) ? "E_CONFLICT" : "E_RESTORE_FAILED",
+      `the module could not load an image (${stage ?? ""}): ${text.join(" ")}: ${errnoName(error)}; nothing of the tree is left`,
+      { ...about, ...this.taskOf(Number(pid)), ...where },
     );
+  }
+
+  /** A file that the module could not lock for a task. */
+  private fileOf(pid: number, fd: number): Details {
+    const file = this.built.image.tasks.find((task) => task.pids[0] === pid)?.descriptors.find((descriptor) => descriptor.fd === fd)?.file;
+    const path = file === undefined ? undefined : pathOf(this.built.image.files[file], this.built.image);
+    return { object: LOCK_OBJECT, fd, ...(path === undefined ? {} : { path }) };
   }
 
   private taskOf(pid: number): { pid?: number; comm?: string } {
@@ -251,10 +278,18 @@ function detailsOf(subject: Subject, task: { pid?: number; comm?: string }): Det
   return { ...task, ...subject };
 }
 
-function codeOf(stage: number, errno: number): ErrorCode {
+/** What fcntl(2) and flock(2) say of a lock that somebody else has. */
+function isTaken(errno: number): boolean {
+  return errno === EAGAIN || errno === EACCES;
+}
+
+function codeOf(stage: number, errno: number, { object }: Subject): ErrorCode {
+  if (object === LOCK_OBJECT && isTaken(errno)) return "E_CONFLICT";
   if (stage === STAGE.FORK && errno === EEXIST) return "E_PID_IN_USE";
   if (errno === ESTALE) return "E_FILE_CHANGED";
   if (errno === EPERM || errno === EACCES) return "E_PERMISSION";
+  // an address or a terminal's number that somebody else has
+  if (errno === EADDRINUSE || (errno === EBUSY && object === PTY_OBJECT)) return "E_CONFLICT";
   if (errno === ENOSPC || errno === EDQUOT) return "E_NO_SPACE";
   return "E_RESTORE_FAILED";
 }

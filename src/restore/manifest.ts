@@ -6,7 +6,22 @@
 
 import { CrctlError } from "../errors.js";
 import type { CoreHead, Note } from "../image/elfcore.js";
-import { Control, Extent, IMAGE_KIND, ImageInfo, Mm, NOTE_NAME, NT, NoteHead, Seccomp, VMA_KIND, VMF, Vma } from "../image/layout.js";
+import {
+  Control,
+  Extent,
+  IMAGE_KIND,
+  ImageInfo,
+  Lock,
+  Mm,
+  NOTE_NAME,
+  NT,
+  NoteHead,
+  PeerCred,
+  Seccomp,
+  VMA_KIND,
+  VMF,
+  Vma,
+} from "../image/layout.js";
 import type { MappedFile, Task } from "../image/schema.js";
 import { FORMAT_VERSION } from "../image/layout.js";
 import type { Fields, Struct } from "../image/struct.js";
@@ -39,6 +54,16 @@ export interface ManifestDescriptors {
   core: number;
   gate: number;
   report: number;
+  /** of sockets that this task is to say it of */
+  peers?: readonly PeerCredentials[];
+}
+
+export interface PeerCredentials {
+  fd: number;
+  pid: number;
+  uid: number;
+  gid: number;
+  groups: readonly number[];
 }
 
 /** Finds mapped files by the numbers that vma records have. */
@@ -89,7 +114,13 @@ export class ManifestDraft {
   build(descriptors: ManifestDescriptors): Uint8Array[] {
     this.patchNotes(descriptors);
     const extents = this.extentNote(descriptors.core);
-    const rest = [this.controlNote(descriptors), this.cloexecNote(), this.seccompNote()].flat();
+    const rest = [
+      this.controlNote(descriptors),
+      this.cloexecNote(),
+      this.seccompNote(),
+      this.lockNote(),
+      peerNote(descriptors.peers ?? []),
+    ].flat();
     const notes = [this.head.noteBytes, ...extents, ...rest];
     return [elfHead(notes.reduce((size, part) => size + part.length, 0)), ...notes];
   }
@@ -193,6 +224,32 @@ export class ManifestDraft {
     });
     return note(NT.SECCOMP, Seccomp.size, filters.length, [records, ...filters.map(({ insns }) => insns)]);
   }
+
+  /** Those that belong to the process: execve(2) closes descriptors, and with them would go what the process had locked before. */
+  private lockNote(): Uint8Array[] {
+    const locks = this.task.locks ?? [];
+    if (locks.length === 0) return [];
+    const records = new Uint8Array(locks.length * Lock.size);
+    const view = new DataView(records.buffer);
+    locks.forEach(({ fd, write, start, length }, i) => {
+      Lock.write(view, i * Lock.size, { fd, write: write ? 1 : 0, start, len: length });
+    });
+    return note(NT.LOCK, Lock.size, locks.length, [records]);
+  }
+}
+
+/** Who was at the other end of sockets. */
+function peerNote(peers: readonly PeerCredentials[]): Uint8Array[] {
+  if (peers.length === 0) return [];
+  const records = new Uint8Array(peers.length * PeerCred.size);
+  const view = new DataView(records.buffer);
+  let offset = 0;
+  peers.forEach(({ fd, pid, uid, gid, groups }, i) => {
+    PeerCred.write(view, i * PeerCred.size, { fd, pid, uid, gid, nr_groups: groups.length, groups_off: offset });
+    offset += groups.length * 4;
+  });
+  const groups = Uint32Array.from(peers.flatMap((peer) => peer.groups));
+  return note(NT.PEERCRED, PeerCred.size, peers.length, [records, new Uint8Array(groups.buffer)]);
 }
 
 /** Offsets within records, looked up once: reading whole records of every mapping of a large tree takes long. */

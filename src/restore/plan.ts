@@ -51,6 +51,38 @@ export const OP = {
   SEAL: 16,
   OWNER: 17,
   CHOWN: 18,
+  EVENTFD: 19,
+  SIGNALFD: 20,
+  TIMERFD: 21,
+  TIMERFD_SET: 22,
+  TIMERFD_TICKS: 23,
+  EPOLL: 24,
+  EPOLL_ADD: 25,
+  EPOLL_DRAIN: 26,
+  SOCKET: 80,
+  SOCKETPAIR: 81,
+  BIND: 82,
+  SOCKET_FILE: 83,
+  UNLINK: 84,
+  LISTEN: 85,
+  CONNECT: 86,
+  ACCEPT: 87,
+  SOCKOPT: 88,
+  SEND: 89,
+  SHUTDOWN: 90,
+  BIND_ADDRESS: 91,
+  RENAME: 92,
+  TCP_REPAIR: 94,
+  TCP_OPEN: 95,
+  TCP_SEND: 96,
+  TCP_ENDED: 97,
+  CONNECT_ADDRESS: 93,
+  DATAGRAM: 98,
+  PTY: 30,
+  PTY_SLAVE: 31,
+  LOCK: 27,
+  PIDFD: 28,
+  INOTIFY: 29,
   FORK: 32,
   FORK_SIBLING: 33,
   FORK_ORPHAN: 34,
@@ -66,6 +98,11 @@ export const OP = {
   EXEC: 44,
   PROGRAM: 45,
   DIE: 46,
+  TTY_CONTROL: 49,
+  TTY_FOREGROUND: 50,
+  TTY_LEAVE: 51,
+  PIDFD_GIVE: 47,
+  PIDFD_TAKE: 48,
   RLIMITS: 64,
   SCHED: 65,
   AFFINITY: 66,
@@ -74,6 +111,8 @@ export const OP = {
   CGROUP: 69,
   STOP: 70,
   FOREGROUND: 71,
+  PTY_SET: 72,
+  INOTIFY_ADD: 73,
 } as const;
 
 const OP_NAMES = new Map<number, string>(Object.entries(OP).map(([name, value]) => [value, name.toLowerCase().replaceAll("_", "-")]));
@@ -91,8 +130,14 @@ export const FAULT = { NONE: 0, OP: 1, BORN: 2, READY: 3, FORKED: 4, LOADED: 5, 
 /** enum plan_fault_action */
 export const FAULT_ACTION = { FAIL: 1, KILL: 2, DIE: 3, STOP: 4 } as const;
 
+/** enum plan_lock */
+export const LOCK = { FLOCK: 1, OFD: 2, LEASE: 3 } as const;
+
 /** enum plan_at */
 export const AT = { CWD: 0, IMAGE: 1 } as const;
+
+/** enum plan_pty */
+export const PTY = { TERMIOS: 1, WINDOW: 2, PACKET: 3, LOCK: 4, EXCLUSIVE: 5, INPUT: 6, OUTPUT: 7, STOP: 8 } as const;
 
 export const PlanHeader = new Struct({
   magic: "u64",
@@ -141,6 +186,28 @@ export const PlanOp = new Struct({
   b: "u64",
   data_off: "u32",
   data_len: "u32",
+});
+
+/** enum plan_tcp_option */
+/** PLAN_TCP_*: how a connection came to its end. */
+export const TCP_OVER = { ended: 0n, reset: 1n, broken: 2n, refused: 3n } as const;
+export const TCP_OPTION = { SACK: 1, WINDOW_SCALE: 2, TIMESTAMPS: 4 } as const;
+
+export const PlanTcp = new Struct({
+  local_len: "u32",
+  peer_len: "u32",
+  receive_sequence: "u32",
+  send_sequence: "u32",
+  options: "u32",
+  mss: "u32",
+  send_scale: "u32",
+  receive_scale: "u32",
+  timestamp: "u32",
+  snd_wl1: "u32",
+  snd_wnd: "u32",
+  max_window: "u32",
+  rcv_wnd: "u32",
+  rcv_wup: "u32",
 });
 
 /** What an operation is for, for the message if it fails. */

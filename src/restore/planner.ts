@@ -2,7 +2,7 @@
 
 import type { Details, ErrorCode, Problem } from "../errors.js";
 import type { Image } from "../image/read.js";
-import type { DataRef, ExternalFile, FileIdentity, OpenFile } from "../image/schema.js";
+import type { DataRef, ExternalFile, FileIdentity, OpenFile, Task } from "../image/schema.js";
 import { MappedSlots } from "../kinds/memory.js";
 import { native, type StatRecord } from "../native.js";
 import type { FileRules, RestoreContext } from "./context.js";
@@ -15,13 +15,20 @@ const F_GETFL = 3;
 export class ObjectPlanner implements RestoreContext {
   readonly createOps: Op[] = [];
   readonly finishOps: Op[] = [];
+  readonly armOps: Op[] = [];
   readonly lastOps: Op[] = [];
+  /** by pid */
+  readonly taskOps = new Map<number, Op[]>();
+  readonly leaderOps = new Map<number, Op[]>();
+  readonly groupOps = new Map<number, Op[]>();
   readonly problems: Problem[] = [];
   readonly notes: string[] = [];
   readonly mapped: MappedSlots;
   /** our descriptors that the executor gets, in the order of its numbers from PLAN_FD.INHERIT on */
   readonly handedOver: number[] = [];
 
+  private readonly deferred: (() => void)[] = [];
+  private passed: ReadonlySet<number> | undefined;
   private slots = 0;
   private readonly scratchSlots: number[] = [];
   private readonly places = new Map<number, number>();
@@ -71,8 +78,33 @@ export class ObjectPlanner implements RestoreContext {
     this.finishOps.push(op);
   }
 
+  arm(op: Op): void {
+    this.armOps.push(op);
+  }
+
   last(op: Op): void {
     this.lastOps.push(op);
+  }
+
+  inTask(pid: number, op: Op): void {
+    addTo(this.taskOps, pid, op);
+  }
+
+  asLeader(pid: number, op: Op): void {
+    addTo(this.leaderOps, pid, op);
+  }
+
+  withGroups(pid: number, op: Op): void {
+    addTo(this.groupOps, pid, op);
+  }
+
+  whenPlaced(act: () => void): void {
+    this.deferred.push(act);
+  }
+
+  /** Every description has been made. */
+  allPlaced(): void {
+    for (const act of this.deferred.splice(0)) act();
   }
 
   place(file: OpenFile, slot: number): void {
@@ -82,6 +114,23 @@ export class ObjectPlanner implements RestoreContext {
   /** Undefined: a problem has been told. */
   slotOf(file: number): number | undefined {
     return this.places.get(file);
+  }
+
+  get tasks(): readonly Task[] {
+    return this.image.tasks;
+  }
+
+  file(id: number): OpenFile | undefined {
+    return this.image.files[id];
+  }
+
+  holders({ id }: OpenFile): readonly number[] {
+    return this.image.tasks.filter(({ descriptors }) => descriptors.some(({ file }) => file === id)).map(({ pids }) => pids[0] ?? 0);
+  }
+
+  isPassed({ id }: OpenFile): boolean {
+    this.passed ??= new Set(this.image.files.flatMap((file) => (file.kind === "unix" ? file.messages.flatMap(({ files }) => files) : [])));
+    return this.passed.has(id);
   }
 
   subject(file: OpenFile): Subject {
@@ -155,15 +204,23 @@ export class ObjectPlanner implements RestoreContext {
   }
 }
 
+function addTo(lists: Map<number, Op[]>, pid: number, op: Op): void {
+  const ops = lists.get(pid);
+  if (ops === undefined) lists.set(pid, [op]);
+  else ops.push(op);
+}
+
 function identitiesOf(image: Image): FileIdentity[] {
   return [
     ...image.files.flatMap((file) => ("identity" in file ? [file.identity] : [])),
+    ...image.files.flatMap((file) => (file.kind === "inotify" ? file.watches.map(({ identity }) => identity) : [])),
     ...image.memory.flatMap((file) => (file.kind === "file" ? [file.identity] : [])),
     ...image.tasks.flatMap(({ cwd, root }) => [...(cwd === undefined ? [] : [cwd]), ...(root === undefined ? [] : [root])]),
   ];
 }
 
-function pathOf(file: OpenFile | undefined, image: Image): string | undefined {
+/** What people call it. */
+export function pathOf(file: OpenFile | undefined, image: Image): string | undefined {
   if (file === undefined) return undefined;
   if ("identity" in file) return file.identity.path;
   switch (file.kind) {
@@ -171,7 +228,19 @@ function pathOf(file: OpenFile | undefined, image: Image): string | undefined {
       return `pipe:[${file.pipe.ino}]`;
     case "memfd":
       return image.memory[file.memory]?.identity.path;
+    case "pty":
     case "external":
       return file.path;
+    case "unix":
+    case "tcp":
+    case "udp":
+      return `socket:[${file.ino}]`;
+    case "eventfd":
+    case "timerfd":
+    case "signalfd":
+    case "epoll":
+    case "pidfd":
+    case "inotify":
+      return file.kind;
   }
 }

@@ -4,7 +4,7 @@ import { printable } from "../errors.js";
 import type { CoreHead } from "../image/elfcore.js";
 import { VMA_KIND } from "../image/layout.js";
 import type { Image } from "../image/read.js";
-import type { MappedFile, OpenFile, Task } from "../image/schema.js";
+import type { LockedRange, MappedFile, OpenFile, Task, TcpFile } from "../image/schema.js";
 import { formatBytes, formatNs, plural } from "../ui/format.js";
 import type { Paint } from "../ui/output.js";
 
@@ -72,13 +72,23 @@ function objects(task: Task, image: Image, cores: Cores, { verbose }: Options): 
   if (task.cwd !== undefined && verbose) lines.push(`cwd ${printable(task.cwd.path)}`);
   for (const { fd, file, cloexec } of task.descriptors) {
     const open = image.files[file];
-    if (open !== undefined) lines.push(`fd ${fd} ${describeFile(open)}${cloexec && verbose ? ", close-on-exec" : ""}`);
+    if (open !== undefined) lines.push(`fd ${fd} ${describeFile(open)}${locked(open)}${cloexec && verbose ? ", close-on-exec" : ""}`);
   }
+  for (const { fd, ...range } of task.locks ?? []) lines.push(`fd ${fd} locked by the process: ${lockedRange(range)}`);
   const head = task.core === undefined ? undefined : cores.get(task.core);
   for (const mapped of head === undefined ? [] : sharedOf(head, image)) {
     lines.push(`shared ${mapped.kind} ${printable(mapped.name ?? mapped.identity.path)}, ${formatBytes(mapped.identity.size)}`);
   }
   return lines;
+}
+
+function locked({ locks }: OpenFile): string {
+  return (locks ?? []).map(({ type, ...range }) => `, ${type === "lease" ? "lease" : "lock"}: ${lockedRange(range)}`).join("");
+}
+
+function lockedRange({ write, start, length }: LockedRange): string {
+  const end = length === 0n ? "the end" : String(start + length - 1n);
+  return `${start === 0n && length === 0n ? "" : `${start} to ${end} `}for ${write ? "writing" : "reading"}`;
 }
 
 /** What a task shares with others by its mappings. */
@@ -91,6 +101,30 @@ function sharedOf(head: CoreHead, image: Image): MappedFile[] {
     if (file !== undefined) found.add(file);
   }
   return [...found];
+}
+
+function connectionText({ connection }: TcpFile): string {
+  if (connection === undefined) return "";
+  const unread = connection.received.length === 0 ? "" : `, ${formatBytes(connection.received.length)} unread`;
+  switch (connection.state) {
+    case "ended":
+      return `, a connection that is over${unread}`;
+    case "reset":
+    case "broken":
+      return `, a connection that was reset${unread}`;
+    case "refused":
+      return ", a connection that was refused";
+    case "waiting":
+      return `, waits to be accepted by port ${portOf(connection.peer)}`;
+    case "open": {
+      const unsent = connection.unsent.length === 0 ? "" : `, ${formatBytes(connection.unsent.length)} on their way`;
+      return `, connected to port ${portOf(connection.peer)}${connection.ended ? ", which sends no more" : ""}${unread}${unsent}`;
+    }
+  }
+}
+
+function portOf(address: Uint8Array): number {
+  return Buffer.from(address).readUInt16BE(2);
 }
 
 function describeFile(file: OpenFile): string {
@@ -112,6 +146,34 @@ function describeFile(file: OpenFile): string {
     }
     case "memfd":
       return `memfd ${file.memory}`;
+    case "eventfd":
+      return `eventfd, ${file.count}${file.semaphore ? ", a semaphore" : ""}`;
+    case "timerfd":
+      return `timerfd${file.valueNs === 0n ? "" : ", armed"}`;
+    case "signalfd":
+      return "signalfd";
+    case "epoll":
+      return `epoll, ${plural(file.targets.length, "target")}`;
+    case "unix": {
+      const unread = file.messages.reduce((sum, { data }) => sum + data.length, 0);
+      const name = file.name === undefined ? "" : ` ${printable(Buffer.from(file.name).toString().replace(/^\0/, "@"))}`;
+      return `unix socket${name}, ${file.state}${unread > 0 ? `, ${formatBytes(unread)} unread` : ""}`;
+    }
+    case "tcp": {
+      const port = file.address === undefined ? "" : `, port ${portOf(file.address)}`;
+      return `TCP socket${file.listening ? ", listening" : ""}${port}${connectionText(file)}`;
+    }
+    case "udp": {
+      const unread = file.datagrams.length === 0 ? "" : `, ${plural(file.datagrams.length, "unread datagram")}`;
+      const peer = file.peer === undefined ? "" : `, connected to port ${portOf(file.peer)}`;
+      return `UDP socket${file.address === undefined ? "" : `, port ${portOf(file.address)}`}${peer}${unread}`;
+    }
+    case "pty":
+      return `pseudo-terminal ${file.pty.index}, ${file.side}`;
+    case "pidfd":
+      return `pidfd of ${file.pid === 0 ? "a process that has ended" : `process ${file.pid}`}`;
+    case "inotify":
+      return `inotify, ${plural(file.watches.length, "watch", "watches")}`;
     case "external":
       return `outside: ${printable(file.key)} ${printable(file.path)}`;
   }

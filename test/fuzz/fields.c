@@ -51,7 +51,7 @@ static const struct field flags[] = {
 #undef RECORD
 #define RECORD crctl_mm
 	AT(MM, membarrier), AT(MM, personality), AT(MM, coredump_filter), AT(MM, lock_future), AT(MM, thp_disable),
-	AT(MM, dumpable), AT(MM, exe_flags),
+	AT(MM, dumpable), AT(MM, exe_flags), AT(MM, pkeys), AT(MM, execute_only_pkey),
 #undef RECORD
 #define RECORD crctl_thread
 	AT(THREAD, settings), AT(THREAD, sas_flags), AT(THREAD, sigmask), AT(THREAD, seccomp_mode),
@@ -69,11 +69,21 @@ static const struct field flags[] = {
 #define RECORD crctl_control
 	AT(CONTROL, flags),
 #undef RECORD
+#define RECORD crctl_lock
+	AT(LOCK, write),
+#undef RECORD
+#define RECORD crctl_descriptor
+	AT(DESCRIPTOR, what),
+#undef RECORD
+#define RECORD crctl_peercred
+	AT(PEERCRED, pid), AT(PEERCRED, uid), AT(PEERCRED, gid),
+#undef RECORD
 };
 
 static const struct field counts[] = {
 	PLAIN(CRCTL_NT_VMA, 8, 4), PLAIN(CRCTL_NT_THREAD, 8, 4), PLAIN(CRCTL_NT_CREDS, 8, 4), PLAIN(CRCTL_NT_TIMER, 8, 4),
 	PLAIN(CRCTL_NT_SIGPENDING, 8, 4), PLAIN(CRCTL_NT_EXTENT, 8, 4), PLAIN(CRCTL_NT_SECCOMP, 8, 4),
+	PLAIN(CRCTL_NT_DESCRIPTOR, 8, 4), PLAIN(CRCTL_NT_PEERCRED, 8, 4), PLAIN(CRCTL_NT_LOCK, 8, 4),
 #define RECORD crctl_image_info
 	AT(IMAGE, nr_threads),
 #undef RECORD
@@ -85,6 +95,9 @@ static const struct field counts[] = {
 #undef RECORD
 #define RECORD crctl_seccomp
 	AT(SECCOMP, nr_insns),
+#undef RECORD
+#define RECORD crctl_peercred
+	AT(PEERCRED, nr_groups),
 #undef RECORD
 };
 
@@ -107,10 +120,20 @@ static const struct field offsets[] = {
 #define RECORD crctl_extent
 	AT(EXTENT, offset),
 #undef RECORD
+#define RECORD crctl_lock
+	AT(LOCK, start), AT(LOCK, len),
+#undef RECORD
+#define RECORD crctl_peercred
+	AT(PEERCRED, groups_off),
+#undef RECORD
+#define RECORD crctl_descriptor
+	AT(DESCRIPTOR, value),
+#undef RECORD
 };
 
 static const struct field lengths[] = {
 	PLAIN(CRCTL_NT_VDSO, 12, 4), PLAIN(CRCTL_NT_VMA, 12, 4), PLAIN(CRCTL_NT_THREAD, 12, 4), PLAIN(CRCTL_NT_CREDS, 12, 4),
+	PLAIN(CRCTL_NT_PEERCRED, 12, 4), PLAIN(CRCTL_NT_DESCRIPTOR, 12, 4),
 #define RECORD crctl_vma
 	AT(VMA, name_len),
 #undef RECORD
@@ -162,6 +185,15 @@ static const struct field descriptors[] = {
 #undef RECORD
 #define RECORD crctl_control
 	AT(CONTROL, gate_fd), AT(CONTROL, report_fd),
+#undef RECORD
+#define RECORD crctl_lock
+	AT(LOCK, fd),
+#undef RECORD
+#define RECORD crctl_peercred
+	AT(PEERCRED, fd),
+#undef RECORD
+#define RECORD crctl_descriptor
+	AT(DESCRIPTOR, fd),
 #undef RECORD
 	PLAIN(CRCTL_NT_CLOEXEC, 16, 4), PLAIN(CRCTL_NT_CLOEXEC, 20, 4),
 };

@@ -16,7 +16,7 @@
 #define XFEATURES 0x2ffull		/* x87, SSE, AVX, MPX, AVX-512, PKRU */
 
 static const struct crctl_limits limits = {
-	.task_size = TASK_SIZE, .min_addr = 4096, .xfeatures = XFEATURES, .time32 = true,
+	.task_size = TASK_SIZE, .min_addr = 4096, .xfeatures = XFEATURES, .time32 = true, .pkeys = true,
 };
 
 #define MUST(condition) do {								\
@@ -122,6 +122,8 @@ static void check_all(const struct crctl_parsed *p)
 	struct crctl_creds cr;
 	struct crctl_seccomp sc;
 	struct crctl_timer tm;
+	struct crctl_peercred pc;
+	struct crctl_lock l;
 	uint32_t i;
 
 	touch_ref(&p->mm_ref, sizeof(struct crctl_mm));
@@ -130,11 +132,14 @@ static void check_all(const struct crctl_parsed *p)
 	touch_ref(&p->sigaction, sizeof(struct crctl_sigaction));
 	touch_ref(&p->sigpending, sizeof(struct crctl_sigpending));
 	touch_ref(&p->timer, sizeof(struct crctl_timer));
+	touch_ref(&p->descriptor, sizeof(struct crctl_descriptor));
 	touch_ref(&p->creds, sizeof(struct crctl_creds));
 	touch_ref(&p->vdso, 0);
 	touch_ref(&p->seccomp, sizeof(struct crctl_seccomp));
 	touch_ref(&p->extent, sizeof(struct crctl_extent));
 	touch_ref(&p->cloexec, 0);
+	touch_ref(&p->peercred, sizeof(struct crctl_peercred));
+	touch_ref(&p->lock, sizeof(struct crctl_lock));
 	touch(p->auxv, p->auxv_size);
 	MUST(p->sigaction.count == 64);
 	MUST(p->creds.count == p->nr_threads);
@@ -153,6 +158,19 @@ static void check_all(const struct crctl_parsed *p)
 	for (i = 0; i < p->timer.count; i++) {
 		crctl_rec(&p->timer, i, &tm, sizeof(tm));
 		MUST(tm.id >= 0 && tm.target <= p->nr_threads);
+	}
+	for (i = 0; i < p->peercred.count; i++) {
+		crctl_rec(&p->peercred, i, &pc, sizeof(pc));
+		touch(p->peercred.extra + pc.groups_off, 4ul * pc.nr_groups);
+		MUST(p->info.kind == CRCTL_IMAGE_MANIFEST);
+		MUST(pc.pid >= 0);
+	}
+	MUST(p->info.kind == CRCTL_IMAGE_MANIFEST || !p->lock.count);
+	MUST(p->mm.pkeys < 1u << 16 && p->mm.execute_only_pkey < 16);
+	MUST(!p->mm.execute_only_pkey || p->mm.pkeys & 1u << p->mm.execute_only_pkey);
+	for (i = 0; i < p->lock.count; i++) {
+		crctl_rec(&p->lock, i, &l, sizeof(l));
+		MUST((int64_t)l.start >= 0 && (int64_t)l.len >= 0 && (int32_t)l.fd >= 0 && l.write <= 1);
 	}
 	check_vmas(p);
 }

@@ -9,6 +9,7 @@
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -17,12 +18,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -192,6 +196,65 @@ static void memory(void)
 	mmap(NULL, 8 << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_NORESERVE, -1, 0);
 }
 
+/* A connection of which one end has sent more than the other takes, and datagrams that are being put together. */
+static void sockets(void)
+{
+	struct sockaddr_in name = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int listener = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);
+	int udp = socket(AF_INET, SOCK_DGRAM, 0), small = 4096, server;
+	socklen_t length = sizeof(name);
+	static const char data[16384];
+
+	/* kept small, as what is in it is in the image */
+	if (setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)) ||
+	    setsockopt(client, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)) ||
+	    bind(listener, (struct sockaddr *)&name, sizeof(name)) || listen(listener, 1) ||
+	    getsockname(listener, (struct sockaddr *)&name, &length) ||
+	    connect(client, (struct sockaddr *)&name, sizeof(name)))
+		err(2, "a connection");
+	server = accept(listener, NULL, NULL);
+	if (server < 0 || send(client, data, sizeof(data), MSG_DONTWAIT) < 0 || send(server, "back", 4, 0) != 4)
+		err(2, "a connection");
+	if (connect(udp, (struct sockaddr *)&name, sizeof(name)) || send(udp, "half", 4, MSG_MORE) != 4)
+		err(2, "a datagram");
+}
+
+/* What fdinfo does not tell of: terminals with input and output that nobody has read, a semaphore, sockets. */
+static void descriptors(void)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY), slave;
+	struct termios t;
+
+	if (master < 0 || unlockpt(master))
+		err(2, "a terminal");
+	slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+	if (slave < 0 || tcgetattr(slave, &t))
+		err(2, "%s", ptsname(master));
+	t.c_lflag &= ~ECHO;
+	if (tcsetattr(slave, TCSANOW, &t) || write(master, "a line\nand a word", 17) != 17 || write(slave, "output", 6) != 6 ||
+	    eventfd(3, EFD_SEMAPHORE) < 0)
+		err(2, "descriptors");
+	sockets();
+}
+
+/* Some processors have none. */
+static void keys(void)
+{
+	static char only[8192] __attribute__((aligned(4096)));
+	int key = pkey_alloc(0, 0), free_key = pkey_alloc(0, 0);
+	char *p = mmap(NULL, 4 << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		err(2, "mmap");
+	if (key < 0 || free_key < 0)
+		return;
+	p[0] = p[8192] = 1;
+	if (pkey_mprotect(p, 2 << 12, PROT_READ | PROT_WRITE, key) ||
+	    pkey_mprotect(p + (2 << 12), 1 << 12, PROT_READ, free_key) || pkey_free(free_key) ||
+	    mprotect(only, 4096, PROT_EXEC))
+		err(2, "protection keys");
+}
+
 static void settings(void)
 {
 	volatile double x = 1.5;
@@ -214,7 +277,8 @@ static const struct {
 	{ .name = "plain", .set_up = plain }, { .name = "threads", .set_up = threads },
 	{ .name = "signals", .set_up = signals }, { .name = "timers", .set_up = timers },
 	{ .name = "other_ids", .set_up = other_ids }, { .name = "memory", .set_up = memory },
-	{ .name = "settings", .set_up = settings },
+	{ .name = "settings", .set_up = settings }, { .name = "descriptors", .set_up = descriptors },
+	{ .name = "keys", .set_up = keys },
 	{ .name = "sandboxed", .set_up = sandboxed, .manifest_only = true },
 };
 
@@ -343,6 +407,15 @@ static void make_manifest(struct seed *s, const struct seed *image)
 	struct crctl_extent *e = calloc(nr, sizeof(*e));
 	const struct crctl_seccomp sc = { .thread = 1, .nr_insns = sizeof(filter) / sizeof(filter[0]) };
 	struct crctl_control c = { .gate_fd = FD_GATE, .report_fd = FD_REPORT };
+	/* for reading, which many may: several run at the same time */
+	const struct crctl_lock locks[] = {
+		{ .fd = FD_SHARED, .start = 0, .len = 10 }, { .fd = FD_SHARED, .start = 100, .len = 0 },
+	};
+	const uint32_t groups[] = { 5, 7, 65534 };
+	const struct crctl_peercred peers[] = {
+		{ .fd = FD_SOCKET, .pid = 1, .uid = 1, .gid = 2, .nr_groups = 3 },
+		{ .fd = FD_SOCKET, .uid = 65534, .gid = 65534, .nr_groups = 1, .groups_off = 8 },
+	};
 	uint8_t *p;
 	size_t pos;
 
@@ -374,6 +447,8 @@ static void make_manifest(struct seed *s, const struct seed *image)
 		p = add_note(p, CRCTL_NT_SECCOMP, &sc, sizeof(sc), 1, filter, sizeof(filter));
 	p = add_note(p, CRCTL_NT_CONTROL, &c, sizeof(c), 1, NULL, 0);
 	p = add_note(p, CRCTL_NT_CLOEXEC, NULL, 0, 0, cloexec, sizeof(cloexec));
+	p = add_note(p, CRCTL_NT_LOCK, locks, sizeof(locks[0]), 2, NULL, 0);
+	p = add_note(p, CRCTL_NT_PEERCRED, peers, sizeof(peers[0]), 2, groups, sizeof(groups));
 	s->size = p - s->data;
 	((Elf64_Ehdr *)s->data)->e_phnum = 1;
 	((Elf64_Shdr *)(s->data + sizeof(Elf64_Ehdr)))->sh_info = 1;
@@ -390,12 +465,13 @@ static void place(int from, int to, int flags)
 
 void manifest_descriptors(const struct seed *seed)
 {
-	int gate[2], report[2];
+	int gate[2], report[2], pair[2];
 
 	place(seed->dump_fd, FD_DUMP, 0);
 	place(open("/proc/self/exe", O_RDONLY), FD_EXE, 0);
-	if (pipe(gate) || pipe(report) || write(gate[1], "g", 1) != 1)
+	if (pipe(gate) || pipe(report) || write(gate[1], "g", 1) != 1 || socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
 		_exit(126);
+	place(pair[0], FD_SOCKET, 0);
 	place(gate[0], FD_GATE, O_CLOEXEC);
 	place(report[1], FD_REPORT, O_CLOEXEC);
 	close(gate[1]);

@@ -13,6 +13,7 @@ enum {
 	FD_SHARED = 42,		/* a file for shared mappings */
 	FD_GATE = 43,		/* a pipe with one byte in it */
 	FD_REPORT = 44,		/* a pipe that nobody reads much of */
+	FD_SOCKET = 45,		/* an end of a pair of unix sockets */
 };
 
 struct seed {

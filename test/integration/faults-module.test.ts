@@ -2,6 +2,7 @@
 
 import { expect } from "chai";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { HAS_PROTECTION_KEYS } from "./lib/cpu.js";
 import { crctl, describeOutcome, run, type Outcome } from "./lib/crctl.js";
 import { Clean, naming, share, specification, tidsOfTree, unharmed } from "./lib/faults.js";
 import { newDirectory } from "./lib/directories.js";
@@ -16,7 +17,7 @@ const PARAMETER = "/sys/module/crctl/parameters/fault";
 function points(...areas: readonly string[]): string[] {
   const header = readFileSync(`${REPO}/kmod/fault.h`, "utf8");
   return [...header.matchAll(/^\tX\([A-Z_]+, "([a-z.]+)"/gm)].flatMap(([, name = ""]) =>
-    areas.includes(name.split(".", 1)[0] ?? "") ? [name] : [],
+    areas.includes(name.split(".", 1)[0] ?? "") && !ELSEWHERE.includes(name) ? [name] : [],
   );
 }
 
@@ -24,24 +25,38 @@ function points(...areas: readonly string[]): string[] {
 const LATER = [
   "dump.thread:4",
   "dump.note:40",
+  "dump.descriptors:2",
+  // a terminal's, then a connection's
+  "dump.extra:2",
   "dump.splice:3",
   "mfd.lookup:5",
   "load.read:4",
   "restore.map:30",
   "restore.fill:7",
+  ...(HAS_PROTECTION_KEYS ? ["restore.keys:2"] : []),
   "restore.clone:2",
   "restore.thread:5",
   "restore.regs:6",
+  "restore.locks:3",
 ];
 
 const laterIn = (...areas: readonly string[]): string[] => LATER.filter((fault) => areas.includes(fault.split(".", 1)[0] ?? ""));
 
-/** A tree that has something for each point: threads, timers, advice. */
+/** Points that a machine without the thing never comes to. */
+const ELSEWHERE = HAS_PROTECTION_KEYS ? [] : ["restore.keys"];
+
+/** A tree that has something for each point: threads, timers, advice, terminals, connections ... */
 function herd(): Promise<Herd> {
   return Herd.gather([
     { program: "random_tree", args: [specification(newDirectory())] },
     { program: "posix_timers" },
+    { program: "locks" },
     { program: "advice" },
+    { program: "pty_unread" },
+    { program: "tcp_connected", args: ["100000"] },
+    { program: "udp" },
+    { program: "unix_peer" },
+    ...(HAS_PROTECTION_KEYS ? [{ program: "pkeys" }] : []),
   ]);
 }
 

@@ -1,6 +1,8 @@
 /** Descriptors: files, directories, devices, pipes, FIFOs; and files that change while their tree is away. */
 
 import { expect } from "chai";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   appendFileSync,
   chmodSync,
@@ -27,6 +29,8 @@ describeRows("files", [
   { program: "directory" },
   { program: "o_path" },
   { program: "descriptors" },
+  { program: "locks" },
+  { program: "async" },
 ]);
 
 describeRows("pipes", [{ program: "pipe_data" }, { program: "pipe_tree" }, { program: "fifo" }]);
@@ -146,4 +150,33 @@ describe("files that change while their tree is away", () => {
       },
     );
   });
+});
+
+describe("locks that somebody else takes while their tree is away", () => {
+  for (const [what, call] of [
+    ["flock", "fcntl.flock(f, fcntl.LOCK_EX)"],
+    ["posix", "fcntl.lockf(f, fcntl.LOCK_EX, 1, 50)"],
+    ["ofd", "fcntl.lockf(f, fcntl.LOCK_EX, 1, 15)"],
+  ] as const) {
+    it(what, async () => {
+      await withJournal(await Program.start("locks"), async (program) => {
+        const image = program.newImage();
+        await program.dump(image);
+        await program.gone([program.pid]);
+        const file = program.path(`status.${what}`);
+        const script = `import fcntl, sys\nf = open(${JSON.stringify(file)}, "r+")\n${call}\nprint("locked", flush=True)\nsys.stdin.read()`;
+        const other = spawn("python3", ["-c", script], { stdio: ["pipe", "pipe", "inherit"] });
+        await once(other.stdout, "data");
+        const error = await mustFail("E_CONFLICT", 6, ["restore", "-d", "-D", image]);
+        expect(error.path).to.equal(file);
+        expect(error.object).to.equal("file lock");
+        expect(error.message).to.include("somebody else has locked the file");
+        other.stdin.end();
+        await once(other, "exit");
+        await must(["restore", "-d", "-D", image]);
+        remember(program.pid);
+        await program.finish();
+      });
+    });
+  }
 });

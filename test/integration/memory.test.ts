@@ -1,5 +1,6 @@
 /** Memory: each kind of mapping, its content and its properties. */
 
+import { HAS_PROTECTION_KEYS } from "./lib/cpu.js";
 import { describeRows } from "./lib/scenario.js";
 
 describeRows("memory", [
@@ -16,6 +17,7 @@ describeRows("memory", [
   { program: "cow_fork" },
   { program: "droppable", args: ["emptied"] },
   { program: "advice" },
+  ...(HAS_PROTECTION_KEYS ? [{ program: "pkeys" }] : []),
   { program: "mlockall" },
   { program: "mlockall", args: ["onfault"] },
   { program: "sparse" },

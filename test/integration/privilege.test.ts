@@ -7,6 +7,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSy
 import { release } from "node:os";
 import path from "node:path";
 import { crctl, describeOutcome, must, mustFail, run, type Outcome } from "./lib/crctl.js";
+import { HAS_PROTECTION_KEYS } from "./lib/cpu.js";
 import { kernelLog } from "./lib/kmsg.js";
 import { remember } from "./lib/leftovers.js";
 import { Nobody } from "./lib/nobody.js";
@@ -332,6 +333,25 @@ const HOSTILE: Record<string, string> = {
   gate_file: "errno EINVAL",
   report_read: "errno EINVAL",
   control_flags: "errno EINVAL",
+  // who the other end of a socket is, is not an unprivileged user's to say
+  peer: "exit 0",
+  peer_file: "exit 0",
+  peer_pid: "errno EINVAL",
+  peer_groups: "errno EINVAL",
+  // locks are those that fcntl(2) would give
+  lock: "exit 0",
+  lock_reader: "signal 9",
+  lock_pipe: "exit 0",
+  lock_closed: "signal 9",
+  lock_start: "errno EINVAL",
+  lock_end: "errno EINVAL",
+  lock_kind: "errno EINVAL",
+  // protection keys
+  keys: HAS_PROTECTION_KEYS ? "exit 0" : "errno EINVAL",
+  keys_many: "errno EINVAL",
+  keys_without_first: "errno EINVAL",
+  key_of_none: "errno EINVAL",
+  key_beyond: "errno EINVAL",
 };
 
 describe("a hostile image", () => {
@@ -353,6 +373,17 @@ describe("a hostile image", () => {
     // who may have as many headers is told what is wrong with them
     const root = await run(path.join(nobody.programs, "hostile"), [newDirectory(), "headers"]);
     expect(root.stdout).to.equal("errno EINVAL\n");
+  });
+
+  it("says who the peer of a socket is if it is root's, and not if it has the right to restore alone", async () => {
+    const asRoot = async (change: string): Promise<string> => {
+      const outcome = await run(path.join(nobody.programs, "hostile"), [newDirectory(), change]);
+      expect(outcome.status, describeOutcome(outcome)).to.equal(0);
+      return outcome.stdout.trim();
+    };
+    expect(await asRoot("peer")).to.equal("exit 1");
+    expect(await asRoot("peer_file")).to.equal("signal 9");
+    expect(await asRoot("peer_of_nobody")).to.equal("exit 0");
   });
 
   it("does not run from a mount without exec, nor maps code from one", async () => {

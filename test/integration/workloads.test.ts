@@ -149,6 +149,13 @@ describe("workloads", () => {
     });
   });
 
+  it("bash in a terminal of python3's, with job control", async () => {
+    await whileItWorks("/usr/bin/python3", "terminal.py", (lines) => {
+      expect(lines.pop()).to.equal("good");
+      lines.forEach((line, i) => expect(line).to.equal(String(i + 1)));
+    });
+  });
+
   it("perl: a pipe from a child, a hash, a closure", async () => {
     await whileItWorks("/usr/bin/perl", "words.pl", (lines) => {
       const counted = lines.filter((line) => line.startsWith("word"));

@@ -11,11 +11,14 @@ import { Context } from "../../src/dump/context.js";
 import { collectDescriptors } from "../../src/dump/descriptors.js";
 import { Outsiders } from "../../src/dump/outside.js";
 import { Problems } from "../../src/dump/problems.js";
-import { checkSessions } from "../../src/dump/session.js";
+import { checkSessions, ptysOf } from "../../src/dump/session.js";
 import { collectTasks } from "../../src/dump/tasks.js";
 import { CrctlError, type Problem } from "../../src/errors.js";
-import type { OpenFile } from "../../src/image/schema.js";
+import type { DescriptorFact } from "../../src/image/elfcore.js";
+import { DESCRIPTOR_WHAT, TERMINAL_FLAG } from "../../src/image/layout.js";
+import type { OpenFile, ProcessLock } from "../../src/image/schema.js";
 import { dumpDescription } from "../../src/kinds/dump.js";
+import { parseLock, processLocks } from "../../src/kinds/locks.js";
 import { MemoryTable } from "../../src/kinds/memory.js";
 import { native } from "../../src/native.js";
 
@@ -23,6 +26,7 @@ interface Seen {
   files: Map<number, OpenFile>;
   /** descriptor: id of its description */
   ids: Map<number, number>;
+  locks: readonly ProcessLock[];
   problems: readonly Problem[];
   warnings: readonly string[];
 }
@@ -31,7 +35,7 @@ const children: ChildProcess[] = [];
 let dir: string;
 
 /** Runs Python until it says "up", and looks at it. Descriptors 0 and 1 are sockets of Node's, 2 is /dev/null. */
-async function look(script: string, options: { sessions?: boolean } = {}): Promise<Seen> {
+async function look(script: string, options: { sessions?: boolean; told?: readonly DescriptorFact[] } = {}): Promise<Seen> {
   const source = `import os, sys, socket, fcntl\nos.chdir(${JSON.stringify(dir)})\n${script}\nos.write(1, b"up\\n")\nos.read(0, 1)\n`;
   const child = spawn("python3", ["-c", source], { stdio: ["pipe", "pipe", "ignore"], detached: true });
   children.push(child);
@@ -45,15 +49,16 @@ async function look(script: string, options: { sessions?: boolean } = {}): Promi
   const tree = native().listTree(pid);
   const tasks = collectTasks(tree, problems);
   outsiders.except(new Set(tree.map((task) => task.pid)));
-  if (options.sessions === true) checkSessions(tasks, problems);
-  const { files: found, tables } = collectDescriptors(tasks, problems);
+  const { files: found, tables } = collectDescriptors(tasks, new Map([[pid, options.told ?? []]]), problems);
   const contents = new Contents();
   const memory = new MemoryTable({ refuse: (problem) => problems.add(problem), contents: (stat, source2) => contents.of(stat, source2) });
-  const context = new Context(found, pid, { problems, contents, memory, outsiders });
+  const context = new Context(found, pid, { problems, contents, memory, outsiders }, false);
   const dumped = found.map((file) => dumpDescription(file, context));
+  const saved = dumped.filter((file) => file !== undefined);
+  if (options.sessions === true) checkSessions(tasks, ptysOf(saved), problems);
   const ids = new Map((tables.get(pid) ?? []).map(({ fd, file }) => [fd, file]));
   const files = new Map([...ids].flatMap(([fd, id]) => (dumped[id] === undefined ? [] : [[fd, dumped[id]] as const])));
-  return { files, ids, problems: problemsOf(problems), warnings: problems.warnings };
+  return { files, ids, locks: processLocks(found).get(pid) ?? [], problems: problemsOf(problems), warnings: problems.warnings };
 }
 
 function problemsOf(problems: Problems): readonly Problem[] {
@@ -192,16 +197,115 @@ fcntl.fcntl(r, 1031, 1 << 20)`);
     expect(files.get(1)).to.include({ kind: "external", what: "socket", standard: 1 });
   });
 
+  it("a pseudo-terminal: both sides, and the session that it controls", async () => {
+    const script = `
+import struct, termios
+m, s = os.openpty(); os.dup2(m, 50); os.dup2(s, 51); os.close(m); os.close(s)
+fcntl.ioctl(51, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 20, 30, 40))
+fcntl.ioctl(51, termios.TIOCSCTTY, 0)`;
+    const ends = { fd: 50, what: DESCRIPTOR_WHAT.ENDS, value: 0n, data: Uint8Array.of(3, 0, 1, 1) };
+    const told = [{ fd: 50, what: DESCRIPTOR_WHAT.TERMINAL, value: BigInt(TERMINAL_FLAG.STOPPED) }, ends];
+    const { files, problems } = await look(script, { sessions: true, told });
+    expect(problems).to.deep.equal([]);
+    const [master, slave] = [files.get(50), files.get(51)];
+    if (master?.kind !== "pty" || slave?.kind !== "pty") throw new Error("they are something else");
+    expect([master.side, slave.side]).to.deep.equal(["master", "slave"]);
+    expect(slave.pty).to.equal(master.pty);
+    expect(slave.path).to.equal(`/dev/pts/${slave.pty.index}`);
+    expect(slave.pty).to.deep.include({
+      window: { rows: 10, columns: 20, width: 30, height: 40 },
+      session: children.at(-1)?.pid,
+      foreground: children.at(-1)?.pid,
+      stopped: "character",
+      hungUp: false,
+    });
+    expect(slave.pty.input.ends).to.deep.equal([3, 257]);
+    const busy = await look(script, { told: [{ fd: 50, what: DESCRIPTOR_WHAT.TERMINAL, value: BigInt(TERMINAL_FLAG.BUSY) }] });
+    expect(busy.problems.map(({ object, why }) => `${object} ${why}`).join()).to.match(/^pseudo-terminal .*half done/);
+  });
+
+  it("locks: of descriptions, and of the process, once each", async () => {
+    const { files, locks, problems } = await look(`
+a = os.open("locked", os.O_RDWR | os.O_CREAT); assert a == 3
+fcntl.flock(a, fcntl.LOCK_SH); os.dup(a); fcntl.lockf(a, fcntl.LOCK_EX, 20, 10)
+b = os.open("locked", os.O_RDONLY); fcntl.lockf(b, fcntl.LOCK_SH, 0, 100)
+c = os.open("leased", os.O_RDONLY | os.O_CREAT); fcntl.fcntl(c, fcntl.F_SETLEASE, fcntl.F_RDLCK)`);
+    expect(problems).to.deep.equal([]);
+    expect(files.get(3)?.locks).to.deep.equal([{ type: "flock", write: false, start: 0n, length: 0n }]);
+    expect(files.get(5)?.locks).to.equal(undefined);
+    expect(files.get(6)?.locks).to.deep.equal([{ type: "lease", write: false, start: 0n, length: 0n }]);
+    expect(files.get(6)?.owner?.pid).to.be.above(0);
+    expect(locks).to.deep.equal([
+      { fd: 3, write: true, start: 10n, length: 20n },
+      { fd: 5, write: false, start: 100n, length: 0n },
+    ]);
+  });
+
+  it("lines about locks that are not known are no locks", () => {
+    expect(parseLock("1: FLOCK  ADVISORY  READ  412 fe:01:1573 0 EOF")).to.deep.equal({
+      type: "flock",
+      write: false,
+      start: 0n,
+      length: 0n,
+    });
+    expect(parseLock("2: OFDLCK ADVISORY  WRITE -1 fe:01:1573 9 9")).to.deep.equal({ type: "ofd", write: true, start: 9n, length: 1n });
+    for (const line of [
+      "1: POSIX  MANDATORY WRITE 412 fe:01:1573 0 EOF",
+      "1: FLOCK  MSNFS     READ  412 fe:01:1573 0 EOF",
+      "1: LEASE  BREAKING  READ 412 fe:01:1573 0 EOF",
+      "1: LEASE  BREAKING  UNLCK 412 fe:01:1573 0 EOF",
+      "1: DELEG  ACTIVE    READ 412 fe:01:1573 0 EOF",
+    ])
+      expect(parseLock(line), line).to.equal(undefined);
+  });
+
+  it("pidfds: of tasks of the tree, and of those that have been waited for", async () => {
+    const { files, problems } = await look(`
+os.pidfd_open(os.getpid(), os.O_NONBLOCK)
+for wait in False, True:
+    pid = os.fork()
+    if pid == 0: os._exit(0)
+    os.pidfd_open(pid)
+    if wait: os.waitpid(pid, 0)
+os.pidfd_open(os.getppid())`);
+    const [own, zombie, gone] = [3, 4, 5].map((fd) => files.get(fd));
+    if (own?.kind !== "pidfd" || zombie?.kind !== "pidfd" || gone?.kind !== "pidfd") throw new Error("no pidfd");
+    expect(own.pid).to.be.above(0);
+    expect(own.flags & 0o4000).to.equal(0o4000);
+    expect(zombie.pid).to.be.above(own.pid);
+    expect(gone.pid).to.equal(0);
+    expect(problems.map(({ fd, object }) => [fd, object])).to.deep.equal([[6, "pidfd"]]);
+    expect(problems[0]?.why).to.include(`process ${process.pid}, which is not in the tree`);
+  });
+
+  it("inotify: watches by name, ascending", async () => {
+    const { files, problems } = await look(`
+import ctypes
+c = ctypes.CDLL(None)
+assert c.inotify_init() == 3
+os.mkdir("seen"); os.open("seen", os.O_DIRECTORY); os.close(os.open("seen/file", os.O_CREAT | os.O_RDWR)); os.open("seen/file", os.O_RDONLY)
+assert c.inotify_add_watch(3, b"seen/file", 0x80000002) == 1
+assert c.inotify_add_watch(3, b"seen", 0x100) == 2
+assert c.inotify_init() == 6
+c.inotify_add_watch(6, b"seen", 0x100); os.close(os.open("seen/new", os.O_CREAT | os.O_RDWR))
+assert os.read(3, 100)`);
+    const file = files.get(3);
+    if (file?.kind !== "inotify") throw new Error("no inotify instance");
+    expect(file.watches.map(({ wd, mask, identity }) => [wd, mask, path.relative(dir, identity.path)])).to.deep.equal([
+      [1, 0x80000002, "seen/file"],
+      [2, 0x100, "seen"],
+    ]);
+    expect(problems.map(({ fd, object }) => [fd, object])).to.deep.equal([[6, "inotify instance"]]);
+    expect(problems[0]?.why).to.match(/have not been read/);
+  });
+
   it("names what is not saved, all of it", async () => {
     const { problems } = await look(`
-import select
-select.epoll(); s = socket.socket(); os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY)
-f = open("locked", "w"); fcntl.flock(f, fcntl.LOCK_EX)
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)
 d = os.open("/dev/kmsg", os.O_RDONLY)
-os.mkdir("gone"); os.chdir("gone"); os.rmdir("../gone")
-keep = select.epoll()`);
+os.mkdir("gone"); os.chdir("gone"); os.rmdir("../gone")`);
     const objects = problems.map(({ object }) => object);
-    expect(objects).to.include.members(["epoll instance", "socket", "device", "file lock", "working directory"]);
+    expect(objects).to.include.members(["socket", "device", "working directory"]);
     for (const problem of problems) {
       expect(problem.code).to.equal("E_UNSUPPORTED");
       expect(problem).to.include.keys("pid", "comm", "why", "hint", "path");
@@ -214,7 +318,7 @@ keep = select.epoll()`);
     const child = spawn("sleep", ["60"], { stdio: "ignore" });
     children.push(child);
     const found = new Problems();
-    checkSessions(collectTasks(native().listTree(child.pid ?? 0), found), found);
+    checkSessions(collectTasks(native().listTree(child.pid ?? 0), found), new Set(), found);
     expect(problemsOf(found).map(({ code, object }) => [code, object])).to.deep.include(["E_SESSION", "session"]);
   });
 });

@@ -74,6 +74,21 @@ function codeOf(action: () => unknown): string {
   return "none";
 }
 
+describe("image: msgpack", () => {
+  it("is one value, with nothing behind it", () => {
+    expect(unpack(pack([1, { a: 2n }]))).to.deep.equal([1, { a: 2n }]);
+    for (const bytes of [new Uint8Array(), pack([1, 2]).subarray(0, 2)]) expect(() => unpack(bytes)).to.throw("Unexpected end");
+  });
+
+  it("is not written out to tell what is wrong with it", () => {
+    // as JSON these are gigabytes
+    const value = pack(Array.from({ length: 100 }, () => new Uint8Array(1 << 20)));
+    expect(() => unpack(Buffer.concat([value, Uint8Array.of(1)]))).to.throw(
+      `something follows its value, which ends at byte ${value.length}`,
+    );
+  });
+});
+
 describe("image: directories", () => {
   let top: string;
   let dir: string;

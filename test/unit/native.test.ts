@@ -55,9 +55,24 @@ function freezeCode(pid: number, timeoutMs = 2000): string {
   return "none";
 }
 
+/** Half a minute is for machines that are busy with something else. */
 async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
-  expect(condition()).to.equal(true);
+  for (let i = 0; i < 3000; i++) {
+    if (condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`it does not come to that:\n${[...roots].map(describeTree).join("\n")}`);
+}
+
+/** What a tree looks like that does not come to where it should. */
+function describeTree(root: number): string {
+  const pids = native()
+    .listTree(root)
+    .map(({ pid }) => pid);
+  return native()
+    .readTexts(pids.map((pid) => `/proc/${pid}/status`))
+    .map((text, i) => (typeof text === "string" ? text.replace(/^(?!Pid|State|Tracer|Sig|Shd).*\n/gm, "") : `${pids[i]} has ended`))
+    .join("\n");
 }
 
 describe("addon", () => {
@@ -160,6 +175,17 @@ describe("addon", () => {
           .killFrozen(pids, tids(frozen), 5000)
           .filter((pid) => pid !== root),
       ).to.deep.equal([]);
+    });
+
+    it("waits for those whose parent takes its time, also if the root is gone first", async () => {
+      const parent = await tree("sleep 60 & echo up; wait");
+      const orphan = native().listTree(parent)[1]?.pid ?? 0;
+      const root = await tree("echo up; exec sleep 60"); // a child of ours, which is waited for at once
+      process.kill(parent, "SIGSTOP"); // it waits for nobody
+      await until(() => state(parent) === "T");
+      const frozen = [native().freezeTree(root, 5000), native().freezeTree(orphan, 5000)];
+      started.add(spawn("bash", ["-c", `sleep 0.3; kill -CONT ${parent}`], { stdio: "ignore" }));
+      expect(native().killFrozen([root, orphan], frozen.flatMap(tids), 5000)).to.deep.equal([]);
     });
 
     it("leaves a tree stopped", async () => {

@@ -2,14 +2,27 @@ import { expect } from "chai";
 
 import { unifiedCgroup } from "../../src/proc/cgroup.js";
 import { O_DIRECT, O_WRONLY, parseFdInfo } from "../../src/proc/fdinfo.js";
+import { mountsOf } from "../../src/proc/mounts.js";
 import { namespaceInode } from "../../src/proc/ns.js";
 import { deviceNumbers, isKernelThread, parseStat } from "../../src/proc/stat.js";
+import { endpointOf, isAny, isLoopback, parseTcp } from "../../src/proc/tcp.js";
 import { statusField, statusNumber } from "../../src/proc/status.js";
 
 const TAIL =
   "S 1 12 11 34816 -1 4194560 117 0 0 0 0 0 0 0 20 0 1 0 4711 5693440 239 18446744073709551615 1 2 3 0 0 0 0 0 65536 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 256";
 
 describe("proc", () => {
+  it("mounts of a device, those of its root first", () => {
+    const text = [
+      "22 1 0:5 / /dev rw,nosuid shared:2 - devtmpfs udev rw",
+      "30 1 254:1 /sub /mnt/part rw shared:1 - ext4 /dev/vda1 rw",
+      "31 1 254:1 / /mnt/a\\040name rw shared:1 - ext4 /dev/vda1 rw",
+      "",
+    ].join("\n");
+    expect(mountsOf((254n << 20n) | 1n, text)).to.deep.equal(["/mnt/a name", "/mnt/part"]);
+    expect(mountsOf(99n, text)).to.deep.equal([]);
+  });
+
   describe("stat", () => {
     it("reads the fields that are used", () => {
       expect(parseStat(`13 (bash) ${TAIL}\n`)).to.deep.equal({
@@ -58,6 +71,7 @@ describe("proc", () => {
       cloexec: true,
       mountId: 29,
       locks: ["1: FLOCK  ADVISORY  WRITE 9 08:01:5 0 EOF"],
+      extra: [],
     });
   });
 
@@ -66,5 +80,28 @@ describe("proc", () => {
     expect(unifiedCgroup("5:pids:/a\n")).to.equal(undefined);
     expect(namespaceInode("pid:[4026531836]")).to.equal(4026531836n);
     expect(namespaceInode("/proc")).to.equal(undefined);
+  });
+
+  it("reads TCP sockets", () => {
+    const four =
+      "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n" +
+      "   3: 0100007F:B123 0200000A:D52E 01 00000000:0000000D 00:00000000 00000000     0        0 9099 1 00000000e002b82f 20 4 31 10 -1\n";
+    expect(parseTcp(four)).to.deep.equal([{ local: "7f000001:45347", remote: "0a000002:54574", state: 1, unread: 13, ino: 9099n }]);
+    const six =
+      "  sl  local_address\n" +
+      "   0: 0000000000000000FFFF00000100007F:885F B80D0120000000000000000001000000:C47E 06 00000000:00000000 03:00001551 00000000     0        0 0 3 00\n";
+    expect(parseTcp(six)).to.deep.equal([
+      { local: "7f000001:34911", remote: "20010db8000000000000000000000001:50302", state: 6, unread: 0, ino: 0n },
+    ]);
+  });
+
+  it("endpoints of socket addresses", () => {
+    const four = Buffer.from("0200b1237f000001", "hex");
+    const mapped = Buffer.from("0a00b1230000000000000000000000000000ffff7f00000100000000", "hex");
+    expect(endpointOf(four)).to.equal("7f000001:45347");
+    expect(endpointOf(mapped)).to.equal("7f000001:45347");
+    expect(isLoopback("7f000102")).to.equal(true);
+    expect(isLoopback("00000000000000000000000000000001")).to.equal(false);
+    expect(isAny("00000000")).to.equal(true);
   });
 });

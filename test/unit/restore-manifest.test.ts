@@ -183,6 +183,20 @@ describe("restore: exec manifests", () => {
     expect(manifestOf().find(layout.NT.SECCOMP)).to.equal(undefined);
   });
 
+  it("name the locks of the process, and have no such note without any", () => {
+    const locks = [
+      { fd: 5, write: true, start: 10n, length: 20n },
+      { fd: 7, write: false, start: 0n, length: 0n },
+    ];
+    const view = descOf(manifestOf({ ...TASK, locks }), layout.NT.LOCK);
+    expect(layout.NoteHead.read(view, 0)).to.include({ count: 2, rec_size: layout.Lock.size, extra_size: 0 });
+    expect([0, 1].map((i) => layout.Lock.read(view, layout.NoteHead.size + i * layout.Lock.size))).to.deep.equal([
+      { fd: 5, write: 1, start: 10n, len: 20n },
+      { fd: 7, write: 0, start: 0n, len: 0n },
+    ]);
+    expect(manifestOf().find(layout.NT.LOCK)).to.equal(undefined);
+  });
+
   it("tell how files are used", () => {
     const { uses } = new ManifestDraft(new CoreHead(exampleCore(), "core"), TASK, new MappedFileIndex(MEMORY), true);
     expect(uses.map(({ memory, writable, private: isPrivate, end }) => [memory, writable, isPrivate, end])).to.deep.equal([

@@ -125,9 +125,17 @@ function list(random: Random, old: readonly unknown[]): unknown[] {
       copy.reverse();
       break;
     default:
-      return copy.length === 0 ? [0] : Array.from({ length: 1 + random.below(2000) }, () => copy[at]);
+      return copy.length === 0 ? [0] : copies(copy[at], 1 + random.below(2000));
   }
   return copy;
+}
+
+/** What is changed several times must not outgrow the memory that the commands are measured by. */
+const LARGEST = 16 << 20;
+
+function copies(item: unknown, wanted: number): unknown[] {
+  const room = Math.floor(LARGEST / pack(item).length);
+  return Array.from({ length: Math.max(1, Math.min(wanted, room)) }, () => item);
 }
 
 /** Changes one value somewhere inside. */

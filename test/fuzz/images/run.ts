@@ -33,18 +33,21 @@ const workers = Number(values.workers);
 /** Images of many kinds of state, with their trees gone. */
 async function originals(): Promise<string[]> {
   const dirs: string[] = [];
-  for (const program of [
-    "file_position",
-    "pipe_data",
-    "file_shared",
-    "threads",
-    "posix_timers",
-    "shared_anon",
-    "pipe_tree",
-    "descriptors",
-    "memfd",
-  ]) {
-    const tree = await Program.start(program);
+  for (const [program, ...args] of [
+    ["file_position"],
+    ["pipe_data"],
+    ["file_shared"],
+    ["threads"],
+    ["posix_timers"],
+    ["shared_anon"],
+    ["pipe_tree"],
+    ["descriptors"],
+    ["memfd"],
+    // with more on its way the image is nothing but that
+    ["tcp_connected", "100000"],
+    ["udp"],
+  ] as const) {
+    const tree = await Program.start(program, args);
     const image = tree.newImage();
     await tree.dump(image);
     dirs.push(image);

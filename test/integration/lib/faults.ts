@@ -22,6 +22,10 @@ const SPECIFICATION = [
   "memory 20",
   "map 0 0 0 20",
   "map 0 1 5 10",
+  "pair 1 1 3000 1 2",
+  "pair 2 1 3000 1 2",
+  "pair 2 2 3000 1 2",
+  "watch 5 3",
 ];
 
 export function specification(directory: string): string {

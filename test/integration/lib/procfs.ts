@@ -188,8 +188,9 @@ const MADE_WITHOUT_NAME = 0o20200000;
 function fileView(pid: number, fd: string, rename: Renaming): FileView {
   const link = readlinkSync(`/proc/${pid}/fd/${fd}`);
   const info = lines(`/proc/${pid}/fdinfo/${fd}`, ["pos", "flags"]);
-  const pipe = /^pipe:\[(\d+)\]$/.exec(link)?.[1];
-  if (pipe !== undefined) return { link: rename.name("pipe", pipe), info };
+  // what has a number of the kernel's only
+  const [, kind, number] = /^(pipe|socket):\[(\d+)\]$/.exec(link) ?? [];
+  if (kind !== undefined && number !== undefined) return { link: rename.name(kind, number), info };
   const stat = statSync(`/proc/${pid}/fd/${fd}`, { bigint: true });
   if (!stat.isFile() || link.startsWith("/memfd:")) return { link, info };
   if (stat.nlink > 0n) return { link: `file ${stat.dev}:${stat.ino}`, info };

@@ -169,7 +169,6 @@ export class Tree {
         }
         return changes.length === 0;
       },
-      5_000,
     );
   }
 }
@@ -205,7 +204,7 @@ export class Program extends Tree {
     return readFileSync(this.#status, "utf8");
   }
 
-  async #line(wanted: string): Promise<void> {
+  async #line(wanted: string, deadlineMs?: number): Promise<void> {
     await until(
       () => `"${wanted}"; the program said:\n${this.status()}`,
       () => {
@@ -220,6 +219,7 @@ export class Program extends Tree {
         }
         return false;
       },
+      deadlineMs,
     );
   }
 
@@ -250,9 +250,9 @@ export class Program extends Tree {
   }
 
   /** Have it verify its state, and end. */
-  async finish(): Promise<void> {
+  async finish(deadlineMs?: number): Promise<void> {
     process.kill(this.pid, "SIGUSR2");
-    await this.#line(`PASS ${this.#round}`);
+    await this.#line(`PASS ${this.#round}`, deadlineMs);
     // reaping it is for its parent, which in a herd has other things to do
     await until(`${this.pid} to end`, () => [undefined, "Z"].includes(stateOf(this.pid)));
   }

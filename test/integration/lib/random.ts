@@ -38,6 +38,19 @@ class Random {
 const STATUSES = [0, 1 << 8, 255 << 8, 1, 9, 15] as const;
 const CAPACITIES = [4096, 16384, 65536, 1 << 20] as const;
 const PAGE = 4096;
+/** SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET */
+const STREAM = 1;
+const DATAGRAMS = 2;
+/** AF_UNIX, AF_INET, AF_INET6 */
+const SOCKETS = [
+  [1, STREAM],
+  [1, DATAGRAMS],
+  [1, 5],
+  [2, STREAM],
+  [2, DATAGRAMS],
+  [10, STREAM],
+  [10, DATAGRAMS],
+] as const;
 
 export function randomTree(seed: number, directory: string): string {
   const random = new Random(seed);
@@ -78,6 +91,15 @@ export function randomTree(seed: number, directory: string): string {
   }
   for (let file = random.between(0, 4); file > 0; file--) {
     lines.push(`file ${path.join(directory, `file-${file}`)} ${some(0.5)} ${random.between(0, 1_000_000)}`);
+  }
+  for (let pair = random.between(0, 5); pair > 0; pair--) {
+    const [family, type] = random.pick(SOCKETS);
+    const readers = some(0.3) | (1n << BigInt(random.pick(holders)));
+    // datagrams wait in a queue of few
+    lines.push(`pair ${family} ${type} ${random.between(0, type === DATAGRAMS ? 9_000 : 60_000)} ${readers} ${some(0.3)}`);
+  }
+  for (let watch = random.between(0, 3); watch > 0; watch--) {
+    lines.push(`watch ${random.pick([0, 1, 77])} ${some(0.4) | (1n << BigInt(random.pick(holders)))}`);
   }
   return `${lines.join("\n")}\n`;
 }

@@ -25,6 +25,8 @@ export interface Row extends StartOptions {
   timeoutMs?: number;
   /** verifying itself takes it long: it does so once, at its end */
   once?: boolean;
+  /** how long that may take it, if longer than anything else does */
+  finishMs?: number;
 }
 
 /** The life of a program: dumped and restored twice in a row, then it verifies, sets up anew, verifies, and ends. */
@@ -33,7 +35,7 @@ export async function liveThroughTwo(row: Row): Promise<void> {
     await program.cycle();
     await program.cycle();
     if (row.once !== true) await program.verify();
-    await program.finish();
+    await program.finish(row.finishMs);
   });
 }
 
@@ -68,7 +70,7 @@ export function describeRows(title: string, rows: readonly Row[]): void {
           return;
         }
         if (row.once !== true) await member.verify();
-        await member.finish();
+        await member.finish(row.finishMs);
       });
     }
 

@@ -13,6 +13,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -25,14 +26,20 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "image.h"
 
-#define TASK_END	0x7ffffffff000ull
+#define TASK_END	user_end()
+/* the first address that is none at all */
+#define HOLE		(TASK_END + 0x1000)
 #define BIG		(64ul << 20)
+#define NOBODY		65534
+#define SOMEBODY	4321
 
 static const char *file_to_map = "/proc/self/exe";
 
@@ -165,6 +172,21 @@ static int has_capabilities(void)
 	return status_bits("CapPrm:") || status_bits("CapEff:") || status_bits("CapAmb:");
 }
 
+/* Is the socket's other end who the image says, and not who made it? */
+static int is_named(void)
+{
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof(peer);
+
+	return getsockopt(FD_SOCKET, SOL_SOCKET, SO_PEERCRED, &peer, &size) || peer.pid == 1 || peer.uid == SOMEBODY;
+}
+
+/* Key 1 is in use, and no other. */
+static int has_other_keys(void)
+{
+	return pkey_alloc(0, 0) != 2;
+}
+
 static void *waiter(void *arg)
 {
 	for (;;)
@@ -239,6 +261,39 @@ static void lock_little(void) { limit(RLIMIT_MEMLOCK, 4096); }
 static void little_space(void) { limit(RLIMIT_AS, BIG / 2); }
 static void little_data(void) { limit(RLIMIT_DATA, BIG / 2); }
 
+/* TASK_SIZE_MAX: it depends on whether page tables have a fifth level, which /proc/cpuinfo says only if they do */
+static uint64_t user_end(void)
+{
+	static uint64_t end;
+	char line[8192];
+	FILE *f;
+
+	if (end)
+		return end;
+	f = fopen("/proc/cpuinfo", "re");
+	if (!f)
+		err(1, "/proc/cpuinfo");
+	end = (1ull << 47) - 0x1000;
+	while (fgets(line, sizeof(line), f))
+		if (strncmp(line, "flags", 5) == 0 && strstr(line, " la57"))
+			end = (1ull << 56) - 0x1000;
+	fclose(f);
+	return end;
+}
+
+/* All but one capability goes, and with them the user: it comes through execve() as an ambient one. */
+static void checkpoint_alone(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct caps[2] = { { 0 } };
+	const uint32_t bit = 1u << (CAP_CHECKPOINT_RESTORE - 32);
+
+	caps[1] = (struct __user_cap_data_struct){ .effective = bit, .permitted = bit, .inheritable = bit };
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) || setresuid(NOBODY, NOBODY, NOBODY) || syscall(SYS_capset, &head, caps) ||
+	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_CHECKPOINT_RESTORE, 0, 0))
+		_exit(8);
+}
+
 #define MM(im)		((struct crctl_mm *)record(im, CRCTL_NT_MM))
 #define CREDS(im)	((struct crctl_creds *)record(im, CRCTL_NT_CREDS))
 #define THREAD(im)	((struct crctl_thread *)record(im, CRCTL_NT_THREAD))
@@ -254,10 +309,10 @@ CHANGE(kernel_vma, last_vma(im)->start = 0xffff800000000000; last_vma(im)->end =
 CHANGE(low_brk, MM(im)->start_brk = 0x1000)
 CHANGE(high_args, MM(im)->arg_end = MM(im)->env_end = TASK_END)
 CHANGE(ip_end, *reg(im, R_IP) = TASK_END)
-CHANGE(ip_hole, *reg(im, R_IP) = 0x800000000000)
+CHANGE(ip_hole, *reg(im, R_IP) = HOLE)
 CHANGE(ip_kernel, *reg(im, R_IP) = 0xffffffff81000000)
 CHANGE(fs_kernel, *reg(im, R_FS_BASE) = 0xffff888000000000)
-CHANGE(fs_hole, *reg(im, R_FS_BASE) = 0x0000800000000000)
+CHANGE(fs_hole, *reg(im, R_FS_BASE) = HOLE)
 CHANGE(gs_hole, *reg(im, R_GS_BASE) = 0x8000000000000000)
 CHANGE(cs_kernel, *reg(im, R_CS) = 0x10)
 CHANGE(cs_32, *reg(im, R_CS) = 0x23)
@@ -321,6 +376,37 @@ static void filter(struct image *im)
 }
 CHANGE(filter_nnp, filter(im); THREAD(im)->settings |= CRCTL_SETTING_NO_NEW_PRIVS)
 
+static void add_peer(struct image *im, int fd, int pid, uint32_t nr_groups)
+{
+	const struct crctl_peercred peer = { .fd = fd, .pid = pid, .uid = SOMEBODY, .gid = SOMEBODY, .nr_groups = nr_groups };
+	const uint32_t groups[] = { 0 };
+
+	add_note(im, CRCTL_NT_PEERCRED, &peer, sizeof(peer), 1, groups, sizeof(groups));
+}
+CHANGE(peer, add_peer(im, FD_SOCKET, 1, 1))
+CHANGE(peer_file, add_peer(im, FD_PAGES, 1, 1))
+CHANGE(peer_pid, add_peer(im, FD_SOCKET, -1, 1))
+CHANGE(peer_groups, add_peer(im, FD_SOCKET, 1, 2))
+CHANGE(peer_of_nobody, CREDS(im)->uid = CREDS(im)->euid = CREDS(im)->suid = CREDS(im)->fsuid = NOBODY;
+       CREDS(im)->cap_permitted = CREDS(im)->cap_effective = CREDS(im)->cap_ambient = 0; add_peer(im, FD_SOCKET, 1, 1))
+static void add_lock(struct image *im, uint32_t fd, uint32_t write, uint64_t start, uint64_t len)
+{
+	const struct crctl_lock lock = { .fd = fd, .write = write, .start = start, .len = len };
+
+	add_note(im, CRCTL_NT_LOCK, &lock, sizeof(lock), 1, NULL, 0);
+}
+CHANGE(lock, add_lock(im, FD_EXE, 1, 0, 0))
+CHANGE(lock_pipe, add_lock(im, FD_PIPE_WRITE, 1, 0, 0))
+CHANGE(lock_closed, add_lock(im, 9999, 0, 0, 0))
+CHANGE(lock_start, add_lock(im, FD_EXE, 0, 1ull << 63, 0))
+CHANGE(lock_end, add_lock(im, FD_EXE, 0, 2, INT64_MAX))
+CHANGE(lock_kind, add_lock(im, FD_EXE, 2, 0, 0))
+CHANGE(keys, MM(im)->pkeys = 3)
+CHANGE(keys_many, MM(im)->pkeys = 0x10001)
+CHANGE(keys_without_first, MM(im)->pkeys = 2)
+CHANGE(key_of_none, MM(im)->pkeys = 1; MM(im)->execute_only_pkey = 3)
+CHANGE(key_beyond, MM(im)->pkeys = 0xffff; MM(im)->execute_only_pkey = 16)
+
 static const struct {
 	const char *name;
 	void (*change)(struct image *im);
@@ -358,6 +444,12 @@ static const struct {
 	MANIFESTED(write_only, .open_flags = O_WRONLY), MANIFESTED(noexec),
 	MANIFESTED(pipe_map), MANIFESTED(pages_write_only, .open_flags = O_WRONLY), MANIFESTED(pages_pipe),
 	MANIFESTED(gate_file), MANIFESTED(report_read), MANIFESTED(control_flags), MANIFESTED(filter), MANIFESTED(filter_nnp),
+	MANIFESTED(peer, .check = is_named), MANIFESTED(peer_file), MANIFESTED(peer_pid), MANIFESTED(peer_groups),
+	MANIFESTED(peer_of_nobody, .check = is_named, .prepare = checkpoint_alone),
+	{ "lock_reader", .change = lock, .form = MANIFEST }, MANIFESTED(lock, .open_flags = O_RDWR),
+	MANIFESTED(lock_pipe), MANIFESTED(lock_closed), MANIFESTED(lock_start), MANIFESTED(lock_end), MANIFESTED(lock_kind),
+	DUMPED(keys, .check = has_other_keys), DUMPED(keys_many), DUMPED(keys_without_first), DUMPED(key_of_none),
+	DUMPED(key_beyond),
 };
 
 static void place(int from, int to)
@@ -382,7 +474,7 @@ int main(int argc, char **argv)
 	const size_t nr = sizeof(changes) / sizeof(changes[0]);
 	char path[4096], pages[4096];
 	struct image im = { 0 };
-	int *error, status, ends[2];
+	int *error, status, ends[2], sockets[2];
 	size_t i;
 	pid_t pid;
 
@@ -408,10 +500,11 @@ int main(int argc, char **argv)
 		to_manifest(&im, pages);
 		place(open(pages, O_RDONLY), FD_PAGES);
 		place(open(file_to_map, changes[i].open_flags), FD_EXE);
-		if (pipe(ends))
+		if (pipe(ends) || socketpair(AF_UNIX, SOCK_STREAM, 0, sockets))
 			err(2, "pipe");
 		place(ends[0], FD_PIPE_READ);
 		place(ends[1], FD_PIPE_WRITE);
+		place(sockets[0], FD_SOCKET);
 	}
 	changes[i].change(&im);
 	save(&im, path, changes[i].mode ? changes[i].mode : 0755);

@@ -9,7 +9,7 @@
 #include "../../../kmod/crctl_image.h"
 
 /* Where a manifest finds its files. */
-enum { FD_PAGES = 100, FD_EXE, FD_PIPE_READ, FD_PIPE_WRITE };
+enum { FD_PAGES = 100, FD_EXE, FD_PIPE_READ, FD_PIPE_WRITE, FD_SOCKET };
 
 struct image {
 	uint8_t *data;

@@ -15,37 +15,113 @@
 #include <mqueue.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/timerfd.h>
+#include <termios.h>
 
 static int pair[2];
 
-static void unix_socket(void) { TRY(socketpair(AF_UNIX, SOCK_STREAM, 0, pair)); }
-static void tcp_socket(void) { TRY(listen(TRY(socket(AF_INET, SOCK_STREAM, 0)), 1)); }
-static void netlink_socket(void) { TRY(socket(AF_NETLINK, SOCK_RAW, 0)); }
-static void epoll(void) { TRY(epoll_create1(0)); }
-static void event(void) { TRY(eventfd(3, 0)); }
-static void timer(void) { TRY(timerfd_create(CLOCK_MONOTONIC, 0)); }
-static void inotify(void) { TRY(inotify_add_watch(TRY(inotify_init()), "/", IN_CREATE)); }
-static void pid_descriptor(void) { TRY(syscall(SYS_pidfd_open, getpid(), 0)); }
-static void terminal_master(void) { TRY(open("/dev/ptmx", O_RDWR | O_NOCTTY)); }
 
-static void signals(void)
+/* The other end is an orphan's. */
+static void unix_socket(void)
 {
-	sigset_t set;
+	pid_t pid;
+	char byte;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGHUP);
-	TRY(signalfd(-1, &set, 0));
+	TRY(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	pid = TRY(fork());
+	if (pid == 0) {
+		close(pair[0]);
+		if (fork() == 0)
+			while (read(pair[1], &byte, 1) < 0)
+				;
+		_exit(0);
+	}
+	TRY(waitpid(pid, NULL, 0));
+	close(pair[1]);
+}
+
+/* It has urgent data, of which nobody knows where they were. */
+static void tcp_urgent(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int listener = TRY(socket(AF_INET, SOCK_STREAM, 0)), client = TRY(socket(AF_INET, SOCK_STREAM, 0)), server;
+	socklen_t length = sizeof(address);
+
+	TRY(bind(listener, (struct sockaddr *)&address, sizeof(address)));
+	TRY(listen(listener, 1));
+	TRY(getsockname(listener, (struct sockaddr *)&address, &length));
+	TRY(connect(client, (struct sockaddr *)&address, sizeof(address)));
+	server = TRY(accept(listener, NULL, NULL));
+	TRY(send(client, "!", 1, MSG_OOB));
+	SAME(poll(&(struct pollfd){ .fd = server, .events = POLLPRI }, 1, 60000), 1);
+}
+
+static void udp_multicast(void)
+{
+	const struct ip_mreqn group = { .imr_multiaddr.s_addr = htonl(0xe0000042), .imr_address.s_addr = htonl(INADDR_LOOPBACK) };
+
+	TRY(setsockopt(TRY(socket(AF_INET, SOCK_DGRAM, 0)), IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group)));
+}
+
+static void netlink_socket(void) { TRY(socket(AF_NETLINK, SOCK_RAW, 0)); }
+
+/* A target that nobody but an orphan has open any more, which ends when the program does. */
+static void epoll_lost_target(void)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int epoll = TRY(epoll_create1(0)), ends[2], target;
+	char byte;
+	pid_t pid;
+
+	TRY(pipe(ends));
+	target = TRY(epoll_create1(0));
+	TRY(epoll_ctl(epoll, EPOLL_CTL_ADD, target, &event));
+	pid = TRY(fork());
+	if (pid == 0) {
+		close(ends[1]);
+		if (fork() == 0)
+			while (read(ends[0], &byte, 1) < 0)
+				;
+		_exit(0);
+	}
+	TRY(waitpid(pid, NULL, 0));
+	close(target);
+	close(ends[0]);
+}
+
+static int watch(const char *suffix, uint32_t mask)
+{
+	int fd = TRY(open(test_path(suffix), O_RDWR | O_CREAT, 0644));
+
+	TRY(inotify_add_watch(TRY(inotify_init()), test_path(suffix), mask));
+	return fd;
+}
+
+static void inotify_unread(void) { TRY(write(watch("watched", IN_MODIFY), "x", 1)); }
+
+/* It is open, and so the watch stays. */
+static void inotify_deleted(void)
+{
+	watch("watched", IN_MODIFY);
+	TRY(unlink(test_path("watched")));
+}
+
+static void pidfd_outside(void) { TRY(syscall(SYS_pidfd_open, 1, 0)); }
+
+static void locked_settings(void)
+{
+	const struct termios all = { .c_lflag = ~0u };
+
+	TRY(ioctl(TRY(open("/dev/ptmx", O_RDWR | O_NOCTTY)), TIOCSLCKTRMIOS, &all));
 }
 
 static void ring(void)
@@ -89,26 +165,13 @@ static void aio(void)
 	TRY(syscall(SYS_io_setup, 4, &context));
 }
 
-static int locked_file(void)
+/* Its contents cannot be read without ending the lease. */
+static void lease_deleted(void)
 {
-	return TRY(open(test_path("locked"), O_RDWR | O_CREAT, 0644));
-}
+	int fd = TRY(open(test_path("leased"), O_RDWR | O_CREAT, 0644));
 
-static void flock_lock(void) { TRY(flock(locked_file(), LOCK_EX)); }
-static void lease(void) { TRY(fcntl(locked_file(), F_SETLEASE, F_WRLCK)); }
-
-static void posix_lock(void)
-{
-	struct flock lock = { .l_type = F_WRLCK, .l_len = 10 };
-
-	TRY(fcntl(locked_file(), F_SETLK, &lock));
-}
-
-static void description_lock(void)
-{
-	struct flock lock = { .l_type = F_WRLCK, .l_len = 10 };
-
-	TRY(fcntl(locked_file(), F_OFD_SETLK, &lock));
+	TRY(unlink(test_path("leased")));
+	TRY(fcntl(fd, F_SETLEASE, F_WRLCK));
 }
 
 static void deleted_cwd(void)
@@ -144,16 +207,14 @@ static void huge_pages(void)
 }
 
 static const struct refused_kind descriptors_and_memory[] = {
-	{ "unix-socket", unix_socket, NULL }, { "tcp-socket", tcp_socket, NULL },
-	{ "netlink-socket", netlink_socket, NULL }, { "epoll", epoll, NULL },
-	{ "eventfd", event, NULL }, { "timerfd", timer, NULL },
-	{ "signalfd", signals, NULL }, { "inotify", inotify, NULL },
+	{ "unix-socket", unix_socket, NULL }, { "tcp-urgent", tcp_urgent, NULL }, { "udp-multicast", udp_multicast, NULL },
+	{ "netlink-socket", netlink_socket, NULL }, { "epoll-lost-target", epoll_lost_target, NULL },
+	{ "inotify-unread", inotify_unread, NULL }, { "inotify-deleted", inotify_deleted, NULL },
 	{ "io_uring", ring, NULL }, { "userfaultfd", faults, NULL },
-	{ "pidfd", pid_descriptor, NULL }, { "perf", perf, NULL },
-	{ "pty-master", terminal_master, NULL }, { "message-queue", message_queue, NULL },
-	{ "aio", aio, NULL }, { "flock", flock_lock, NULL },
-	{ "posix-lock", posix_lock, NULL }, { "ofd-lock", description_lock, NULL },
-	{ "lease", lease, NULL }, { "deleted-cwd", deleted_cwd, NULL },
+	{ "pidfd-outside", pidfd_outside, NULL }, { "perf", perf, NULL },
+	{ "pty-locked-settings", locked_settings, NULL }, { "message-queue", message_queue, NULL },
+	{ "aio", aio, NULL }, { "lease-deleted", lease_deleted, NULL },
+	{ "deleted-cwd", deleted_cwd, NULL },
 	{ "proc-file", process_file, NULL }, { "proc-cwd", process_directory, NULL },
 	{ "sysv-shm", sysv_memory, NULL }, { "hugetlb", huge_pages, NULL },
 	{ NULL, NULL, NULL },
@@ -161,7 +222,7 @@ static const struct refused_kind descriptors_and_memory[] = {
 
 int main(int argc, char **argv)
 {
-	const struct refused_kind *const tables[] = { descriptors_and_memory, refused_tasks, refused_newer };
+	const struct refused_kind *const tables[] = { descriptors_and_memory, refused_tasks, refused_newer, refused_sockets };
 	int own = test_init(argc, argv);
 
 	CHECK(own < argc, "which kind?");

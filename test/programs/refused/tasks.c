@@ -43,22 +43,6 @@ static void local_storage(void)
 	SAME(result, 0);
 }
 
-static void protection_key(void)
-{
-	int key = TRY(pkey_alloc(0, 0));
-	void *area = TRY(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-
-	TRY(pkey_mprotect(area, PAGE, PROT_READ, key));
-}
-
-static void execute_only(void)
-{
-	/* The kernel takes a protection key for it by itself, where the CPU has them. */
-	void *area = TRY(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-
-	TRY(mprotect(area, PAGE, PROT_EXEC));
-}
-
 static void memory_policy(void)
 {
 	unsigned long node = 1;
@@ -223,7 +207,6 @@ static void end_traced(void)
 
 const struct refused_kind refused_tasks[] = {
 	{ "ldt", local_descriptors, NULL }, { "tls-segment", local_storage, NULL },
-	 { "pkey", protection_key, NULL }, { "execute-only", execute_only, NULL },
 	{ "mempolicy", memory_policy, NULL },
 	{ "mbind", area_policy, NULL }, { "ioperm", io_ports, NULL }, { "syscall-dispatch", syscall_dispatch, NULL },
 	{ "cpu-timer", cpu_timer, NULL }, { "cpu-sleep", cpu_sleep, NULL },

@@ -9,13 +9,20 @@
  *	memory PAGES					shared anonymous memory
  *	map MEMORY TASK FIRST PAGES			a task maps that part of it; elsewhere it maps nothing of it
  *	file PATH TASKS POSITION			one open file description in several tasks
+ *	pair FAMILY TYPE BYTES READERS WRITERS		two connected sockets; BYTES unread, in messages
+ *	watch COUNT TASKS				an eventfd, and an epoll instance that watches it
  */
 #include "test.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 enum { MAX = 64 };
@@ -28,7 +35,9 @@ static struct pipe_spec { int bytes, capacity; uint64_t readers, writers; int fd
 static struct memory { int pages; char *at; } memories[MAX];
 static struct mapping { int memory, task, first, pages; char *at; } mappings[MAX];
 static struct file { char path[1024]; uint64_t tasks; long position; int fd; } files[MAX];
-static int nr_tasks, nr_pipes, nr_memories, nr_mappings, nr_files;
+static struct pair { int family, type, bytes; uint64_t readers, writers; int fd[2]; } pairs[MAX];
+static struct watch { int count; uint64_t tasks; int counter, epoll; } watches[MAX];
+static int nr_tasks, nr_pipes, nr_memories, nr_mappings, nr_files, nr_pairs, nr_watches;
 
 /* Seen by all tasks. */
 static struct board {
@@ -60,6 +69,14 @@ static void read_specification(const char *path)
 			struct mapping *m = &mappings[nr_mappings++];
 			want = 4;
 			got = fscanf(in, "%d %d %d %d", &m->memory, &m->task, &m->first, &m->pages);
+		} else if (strcmp(what, "pair") == 0) {
+			struct pair *p = &pairs[nr_pairs++];
+			want = 5;
+			got = fscanf(in, "%d %d %d %lu %lu", &p->family, &p->type, &p->bytes, &p->readers, &p->writers);
+		} else if (strcmp(what, "watch") == 0) {
+			struct watch *w = &watches[nr_watches++];
+			want = 2;
+			got = fscanf(in, "%d %lu", &w->count, &w->tasks);
 		} else {
 			struct file *f = &files[nr_files++];
 			CHECK(strcmp(what, "file") == 0, "'%s' in the specification", what);
@@ -68,6 +85,7 @@ static void read_specification(const char *path)
 		}
 		CHECK(got == want, "a line '%s' has %d of %d numbers", what, got, want);
 		CHECK(nr_tasks < MAX && nr_pipes < MAX && nr_memories < MAX && nr_mappings < MAX && nr_files < MAX, "too much");
+		CHECK(nr_pairs < MAX && nr_watches < MAX, "too much");
 	}
 	fclose(in);
 }
@@ -77,9 +95,123 @@ static uint64_t bit(int task)
 	return 1ul << task;
 }
 
+/* Of a pair's messages, all but the last; a stream has no bounds, and comes in one. */
+static int message_size(const struct pair *p)
+{
+	return p->type == SOCK_STREAM ? p->bytes : 1000;
+}
+
+/* At an address of its own, which it returns. */
+static struct sockaddr_storage bind_loopback(int fd, int family)
+{
+	struct sockaddr_storage name = { .ss_family = family };
+	socklen_t length = sizeof(name);
+
+	if (family == AF_INET6)
+		((struct sockaddr_in6 *)&name)->sin6_addr = in6addr_loopback;
+	else
+		((struct sockaddr_in *)&name)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	TRY(bind(fd, (struct sockaddr *)&name, family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in)));
+	TRY(getsockname(fd, (struct sockaddr *)&name, &length));
+	return name;
+}
+
+static void connect_to(int fd, const struct sockaddr_storage *name)
+{
+	bool six = name->ss_family == AF_INET6;
+
+	TRY(connect(fd, (const struct sockaddr *)name, six ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in)));
+}
+
+/* What socketpair() does not give. */
+static void make_inet_pair(struct pair *p)
+{
+	int first = TRY(socket(p->family, p->type, 0));
+	const struct sockaddr_storage name = bind_loopback(first, p->family);
+
+	p->fd[1] = TRY(socket(p->family, p->type, 0));
+	if (p->type == SOCK_DGRAM) {
+		const struct sockaddr_storage other = bind_loopback(p->fd[1], p->family);
+
+		p->fd[0] = first;
+		connect_to(p->fd[0], &other);
+		connect_to(p->fd[1], &name);
+		return;
+	}
+	TRY(listen(first, 1));
+	connect_to(p->fd[1], &name);
+	p->fd[0] = TRY(accept(first, NULL, NULL));
+	close(first);
+}
+
+static void make_pair(struct pair *p, const char *data)
+{
+	if (p->family == AF_UNIX)
+		TRY(socketpair(AF_UNIX, p->type, 0, p->fd));
+	else
+		make_inet_pair(p);
+	for (int sent = 0; sent < p->bytes;) {
+		int size = p->bytes - sent < message_size(p) ? p->bytes - sent : message_size(p);
+
+		SAME(send(p->fd[1], data + sent, size, 0), size);
+		sent += size;
+	}
+}
+
+static void read_pair(const struct pair *p, int index)
+{
+	static char data[1 << 18], expected[1 << 18];
+	/* of TCP some may be on its way still */
+	const int how = p->family != AF_UNIX && p->type == SOCK_STREAM ? MSG_WAITALL : MSG_DONTWAIT;
+
+	for (int got = 0; got < p->bytes;) {
+		int size = p->bytes - got < message_size(p) ? p->bytes - got : message_size(p);
+
+		SAME(recv(p->fd[0], data + got, p->type == SOCK_STREAM ? size : (int)sizeof(data) - got, how), size);
+		got += size;
+	}
+	pattern_fill(expected, sizeof(expected), 3000 + index);
+	CHECK(memcmp(data, expected, p->bytes) == 0, "the sockets of pair %d hold something else", index);
+	/* those that have the other end may have ended by now */
+	if (p->writers == 0 && p->type != SOCK_DGRAM)
+		SAME(recv(p->fd[0], data, 1, how), 0);
+	else
+		CHECK(recv(p->fd[0], data, 1, MSG_DONTWAIT) <= 0, "the sockets of pair %d hold more", index);
+}
+
+static void make_watch(struct watch *w, int index)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = index };
+
+	w->counter = TRY(eventfd(w->count, EFD_NONBLOCK));
+	w->epoll = TRY(epoll_create1(0));
+	TRY(epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->counter, &event));
+}
+
+static void check_watch(const struct watch *w, int index)
+{
+	struct epoll_event event = { 0 };
+	eventfd_t count = 0;
+
+	SAME(epoll_wait(w->epoll, &event, 1, 0), w->count > 0);
+	if (w->count > 0) {
+		SAME(event.data.u32, index);
+		TRY(eventfd_read(w->counter, &count));
+	}
+	SAME(count, w->count);
+	SAME(epoll_wait(w->epoll, &event, 1, 0), 0);
+}
+
 static void make_objects(void)
 {
 	static char data[1 << 20];
+
+	for (int i = 0; i < nr_pairs; i++) {
+		pattern_fill(data, 1 << 18, 3000 + i);
+		make_pair(&pairs[i], data);
+	}
+	for (int i = 0; i < nr_watches; i++)
+		make_watch(&watches[i], i);
 
 	for (int i = 0; i < nr_pipes; i++) {
 		TRY(pipe(pipes[i].fd));
@@ -98,6 +230,23 @@ static void make_objects(void)
 	for (int i = 0; i < nr_files; i++) {
 		files[i].fd = TRY(open(files[i].path, O_RDWR | O_CREAT, 0644));
 		TRY(lseek(files[i].fd, files[i].position, SEEK_SET));
+	}
+}
+
+/* Those that a task has, or those that it has not. */
+static void close_sockets(int self, bool own)
+{
+	for (int i = 0; i < nr_pairs; i++) {
+		if (!(pairs[i].readers & bit(self)) != own)
+			close(pairs[i].fd[0]);
+		if (!(pairs[i].writers & bit(self)) != own)
+			close(pairs[i].fd[1]);
+	}
+	for (int i = 0; i < nr_watches; i++) {
+		if (!(watches[i].tasks & bit(self)) == own)
+			continue;
+		close(watches[i].counter);
+		close(watches[i].epoll);
 	}
 }
 
@@ -125,6 +274,7 @@ static void keep_own(int self)
 	for (int i = 0; i < nr_files; i++)
 		if (!(files[i].tasks & bit(self)))
 			close(files[i].fd);
+	close_sockets(self, false);
 }
 
 static void verify_own(int self)
@@ -155,6 +305,13 @@ static void verify_own(int self)
 		pattern_fill(expected, sizeof(expected), 1000 + i);
 		CHECK(memcmp(data, expected, pipes[i].bytes) == 0, "pipe %d holds something else", i);
 	}
+	/* as with pipes */
+	for (int i = 0; i < nr_pairs; i++)
+		if (pairs[i].readers & bit(self) && !(pairs[i].readers & (bit(self) - 1)))
+			read_pair(&pairs[i], i);
+	for (int i = 0; i < nr_watches; i++)
+		if (watches[i].tasks & bit(self) && !(watches[i].tasks & (bit(self) - 1)))
+			check_watch(&watches[i], i);
 	for (int i = 0; i < nr_files; i++)
 		if (files[i].tasks & bit(self))
 			SAME(lseek(files[i].fd, 0, SEEK_CUR), files[i].position);
@@ -283,6 +440,7 @@ int main(int argc, char **argv)
 		for (int i = 0; i < nr_files; i++)
 			if (files[i].tasks & 1)
 				close(files[i].fd);
+		close_sockets(0, true);
 	} while (test_pass());
 	return 0;
 }

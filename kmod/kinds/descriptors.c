@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What /proc/<pid>/fdinfo does not tell of a task's descriptors. User space
+ * saves and restores these, and gets the rest from here.
+ */
+#include <linux/fdtable.h>
+#include <linux/sched/signal.h>
+
+#include "compat/eventfd.h"
+#include "crctl.h"
+
+struct found {
+	u32 fd;
+	u32 room;		/* bytes of extra area, of a TCP socket */
+	u64 udp;
+	/* terminal or TCP socket; NULL: a UDP socket, or an eventfd that is a semaphore */
+	struct file *file;
+};
+
+/* More would not fit into the notes of an image anyway. */
+#define MOST	(CRCTL_MAX_NOTES_SIZE / (u32)sizeof(struct crctl_descriptor))
+
+struct table {
+	struct found *found;
+	u32 size, count;
+};
+
+/* For iterate_fd(), which holds a spinlock. */
+static int look(const void *private, struct file *file, unsigned int fd)
+{
+	struct table *t = (struct table *)private;
+	bool terminal = crctl_is_pty_master(file);
+	u32 room = terminal ? 0 : crctl_tcp_room(file);
+	u64 udp = terminal || room ? 0 : crctl_udp_look(file);
+
+	if (!terminal && !room && !udp && !crctl_eventfd_semaphore(file))
+		return 0;
+	if (t->count < t->size)
+		t->found[t->count] = (struct found){
+			.fd = fd, .room = room, .udp = udp,
+			.file = terminal || room ? get_file(file) : NULL,
+		};
+	t->count++;
+	return 0;
+}
+
+static void forget(struct table *t)
+{
+	u32 i;
+
+	for (i = 0; i < min(t->count, t->size); i++)
+		if (t->found[i].file)
+			fput(t->found[i].file);
+	kvfree(t->found);
+	t->found = NULL;
+}
+
+static int find(struct crctl_group *g, struct table *t)
+{
+	for (;;) {
+		t->count = 0;
+		task_lock(g->leader);
+		if (g->leader->files)
+			iterate_fd(g->leader->files, 0, look, t);
+		task_unlock(g->leader);
+		if (t->count <= t->size)
+			return 0;
+		/* Who shares the table may add to it meanwhile. */
+		forget(t);
+		t->size = t->count;
+		t->count = 0;
+		if (t->size > MOST)
+			return -EFBIG;
+		t->found = crctl_fault(DUMP_DESCRIPTORS) ? NULL :
+			   kvcalloc(t->size, sizeof(*t->found), GFP_KERNEL_ACCOUNT);
+		if (!t->found)
+			return -ENOMEM;
+	}
+}
+
+/*
+ * Room for @need bytes more. Of how many descriptors there are the task
+ * decides, and most hold little: so it grows with what was found.
+ */
+static int make_room(struct crctl_told *told, u32 need)
+{
+	u64 room = max_t(u64, 2 * (u64)told->extra_room, (u64)told->extra_size + need);
+	u8 *extra;
+
+	if (told->extra_room - told->extra_size >= need)
+		return 0;
+	if (room > CRCTL_MAX_NOTES_SIZE)
+		return -EFBIG;
+	extra = crctl_fault(DUMP_EXTRA) ? NULL : kvmalloc(room, GFP_KERNEL_ACCOUNT);
+	if (!extra)
+		return -ENOMEM;
+	if (told->extra_size)
+		memcpy(extra, told->extra, told->extra_size);
+	kvfree(told->extra);
+	told->extra = extra;
+	told->extra_room = room;
+	return 0;
+}
+
+static int tell(const struct found *f, struct crctl_told *told)
+{
+	int ret;
+
+	if (!f->file) {
+		told->recs[told->count++] = (struct crctl_descriptor){
+			.fd = f->fd,
+			.what = f->udp ? CRCTL_DESCRIPTOR_UDP : CRCTL_DESCRIPTOR_SEMAPHORE,
+			.value = f->udp ?: 1,
+		};
+		return 0;
+	}
+	ret = make_room(told, f->room ?: CRCTL_TERMINAL_EXTRA);
+	if (ret)
+		return ret;
+	/* each may keep us waiting */
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	if (f->room)
+		crctl_tcp_tell(f->file, f->fd, told, f->room);
+	else
+		crctl_terminal_tell(f->file, f->fd, told);
+	cond_resched();
+	return 0;
+}
+
+static u32 records_of(const struct found *f)
+{
+	if (f->room)
+		return CRCTL_TCP_RECORDS;
+	return f->file ? CRCTL_TERMINAL_RECORDS : 1;
+}
+
+static int tell_all(const struct table *t, struct crctl_notes *n)
+{
+	struct crctl_told told = {};
+	size_t records = 0;
+	int ret = 0;
+	u32 i;
+
+	for (i = 0; i < t->count; i++)
+		records += records_of(&t->found[i]);
+	told.recs = crctl_fault(DUMP_DESCRIPTORS) ? NULL :
+		    kvcalloc(records, sizeof(*told.recs), GFP_KERNEL_ACCOUNT);
+	if (!told.recs)
+		return -ENOMEM;
+	for (i = 0; !ret && i < t->count; i++)
+		ret = tell(&t->found[i], &told);
+	if (!ret)
+		ret = crctl_note_records(n, CRCTL_NT_DESCRIPTOR, told.recs, sizeof(*told.recs),
+					 told.count, told.extra, told.extra_size);
+	kvfree(told.recs);
+	kvfree(told.extra);
+	return ret;
+}
+
+/* ---- dump ---- */
+
+int crctl_descriptors_dump(struct crctl_group *g, struct crctl_notes *n)
+{
+	struct table t = {};
+	int ret = find(g, &t);
+
+	if (!ret && t.count)
+		ret = tell_all(&t, n);
+	forget(&t);
+	return ret;
+}

@@ -1,0 +1,131 @@
+/** Descriptors of inotify_init(2). What they watch is known as an inode, and has to be found by its name again. */
+
+import { closeSync } from "node:fs";
+
+import type { FileIdentity, InotifyFile, InotifyWatch } from "../image/schema.js";
+import { native, type StatRecord } from "../native.js";
+import { mountsOf } from "../proc/mounts.js";
+import type { RestoreHalf } from "../restore/context.js";
+import { OP } from "../restore/plan.js";
+import { anonymousName, refuseInfo } from "./anonymous.js";
+import { makeIdentity, nameOf } from "./identity.js";
+import { placeMade } from "./open.js";
+import { baseOf, descriptorOf, inodeOf, type DumpContext, type DumpHalf, type Found } from "./types.js";
+
+// ---- dump ----
+
+/** A line of fdinfo, proc(5); the handle of the inode is there where its file system has any. */
+const WATCH = /^inotify wd:([0-9a-f]+) ino:([0-9a-f]+) sdev:([0-9a-f]+) mask:([0-9a-f]+) ignored_mask:[0-9a-f]+ ?(.*)$/;
+const HANDLE = /^fhandle-bytes:[0-9a-f]+ fhandle-type:([0-9a-f]+) f_handle:((?:[0-9a-f]{2})+)$/;
+
+interface Inode {
+  ino: bigint;
+  /** as the kernel has it, major << 20 | minor */
+  sdev: bigint;
+  handle?: { type: number; bytes: Uint8Array };
+}
+
+export const inotifyDump: DumpHalf = {
+  // "anon_inode:inotify": without the brackets that others have
+  claims: (found) => anonymousName(found) === "inotify",
+
+  dump(found, context): InotifyFile | undefined {
+    const refuse = (why: string, hint: string): void => {
+      context.refuse({ ...descriptorOf(found), object: "inotify instance", why, hint });
+    };
+    const unread = unreadBytes(found);
+    if (unread > 0) {
+      refuse(`it has events that have not been read (${unread} bytes)`, "let the program read them before the dump");
+      return undefined;
+    }
+    const watches: InotifyWatch[] = [];
+    for (const line of found.info.extra) {
+      const match = WATCH.exec(line);
+      if (match === null) {
+        refuseInfo(found, "inotify instance", context);
+        return undefined;
+      }
+      const [, wd, ino, sdev, mask, rest] = match;
+      const inode = { ino: BigInt(`0x${ino ?? ""}`), sdev: BigInt(`0x${sdev ?? ""}`), ...handleOf(rest ?? "") };
+      const identity = findInode(inode, context);
+      if (identity === undefined) {
+        refuse(
+          `no name is found of the file that its watch ${parseInt(wd ?? "", 16)} is on (inode ${inode.ino} of device ${inode.sdev >> 20n}:${inode.sdev & 0xfffffn})`,
+          "let the program remove the watch before the dump; finding files by their handles takes CAP_DAC_READ_SEARCH",
+        );
+        return undefined;
+      }
+      watches.push({ wd: parseInt(wd ?? "", 16), mask: parseInt(mask ?? "", 16), identity });
+    }
+    return { ...baseOf(found), kind: "inotify", watches: watches.sort((a, b) => a.wd - b.wd) };
+  },
+};
+
+function unreadBytes(found: Found): number {
+  const [holder] = found.holders;
+  const fd = native().duplicateOf(holder.pid, holder.fd);
+  try {
+    return native().unreadBytes(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function handleOf(text: string): { handle?: { type: number; bytes: Uint8Array } } {
+  const match = HANDLE.exec(text);
+  return match === null ? {} : { handle: { type: parseInt(match[1] ?? "", 16), bytes: Buffer.from(match[2] ?? "", "hex") } };
+}
+
+function findInode(inode: Inode, context: DumpContext): FileIdentity | undefined {
+  return byHandle(inode) ?? byDescriptor(inode, context);
+}
+
+/** Any mount of the file system will do to open it; the name that the kernel gives then leads through that mount. */
+function byHandle({ sdev, handle }: Inode): FileIdentity | undefined {
+  if (handle === undefined) return undefined;
+  for (const mount of mountsOf(sdev)) {
+    const fd = native().openByHandle(mount, handle.type, handle.bytes);
+    if (fd < 0) continue;
+    try {
+      const path = `/proc/self/fd/${fd}`;
+      const [[link], [stat]] = [native().readLinks([path]), native().stats([path], true)];
+      const identity = typeof link === "string" && typeof stat === "object" ? named(link, stat) : undefined;
+      if (identity !== undefined) return identity;
+    } finally {
+      closeSync(fd);
+    }
+  }
+  return undefined;
+}
+
+/** Something that the tree has open. */
+function byDescriptor({ ino, sdev }: Inode, context: DumpContext): FileIdentity | undefined {
+  for (const { link, stat } of context.files) {
+    const own = inodeOf(stat);
+    const identity = own.ino === ino && own.sdev === sdev ? named(link, stat) : undefined;
+    if (identity !== undefined) return identity;
+  }
+  return undefined;
+}
+
+function named(link: string, stat: StatRecord): FileIdentity | undefined {
+  const naming = nameOf(link, stat, false);
+  return naming.state === "named" ? makeIdentity(naming.path, stat, false) : undefined;
+}
+
+// ---- restore ----
+
+export const inotifyRestore: RestoreHalf<InotifyFile> = (files, context) => {
+  for (const file of files) {
+    const slot = context.slot();
+    context.create({ type: OP.INOTIFY, slot, subject: context.subject(file) });
+    placeMade(file, slot, context);
+    for (const { wd, mask, identity } of file.watches) {
+      const subject = { ...context.subject(file), object: "inotify watch", path: identity.path };
+      const stat = context.examine(identity, subject, { anyContents: true });
+      // once nobody opens or closes files any more: those would be events
+      if (stat !== undefined)
+        context.finish({ type: OP.INOTIFY_ADD, slot, arg: wd, flags: mask, a: stat.ino, b: stat.dev, data: identity.path, subject });
+    }
+  }
+};

@@ -1,0 +1,194 @@
+/** TCP sockets as they are found: listening, bound or new ones, and connections. tcp(7). */
+
+import { constants } from "node:os";
+import { DESCRIPTOR_WHAT, TCP_FLAG, type TcpNoteRecord } from "../../image/layout.js";
+import type { TcpConnection, TcpFile, TcpOver } from "../../image/schema.js";
+import { native } from "../../native.js";
+import { FILTER_REASON, readOptions } from "../socket-options.js";
+import { withDuplicate } from "../duplicates.js";
+import { S_IFSOCK, baseOf, descriptorOf, isType, type DumpContext, type DumpHalf, type Found } from "../types.js";
+import { STATE, hasEnded, otherEnd, toldOf, waitingFor, type OtherEnd } from "./connections.js";
+import { CHOSEN_REASON, ELSEWHERE_REASON, SOCK_STREAM, isBound, kindOf } from "../inet.js";
+import { IPPROTO_TCP, bufferLocks, infoOf, isTcp, optionsOf, timestampOf, type TcpInfo } from "./options.js";
+
+/** sk_shutdown, include/net/sock.h */
+const BOTH = 3;
+
+/** What a connection that is over has to tell its program. */
+const OVER: Readonly<Record<number, TcpOver["state"]>> = {
+  0: "ended",
+  [constants.errno.ECONNRESET]: "reset",
+  [constants.errno.EPIPE]: "broken",
+  [constants.errno.ECONNREFUSED]: "refused",
+};
+
+export const tcpDump: DumpHalf = {
+  claims(found, context) {
+    if (!isType(found.stat, S_IFSOCK) || !withDuplicate(found, isTcp)) return false;
+    // one that leads out is the caller's to hand over where it is standard input, output or error
+    const leadsOut = context.outside(found.link) || otherEnd(found, context)?.where === "outside";
+    return !leadsOut || context.standard(found.stat) === undefined;
+  },
+
+  dump(found, context) {
+    // before it is asked anything: who has it may sit on its lock, behind which questions wait for ever
+    if (!context.outside(found.link)) return withDuplicate(found, (fd) => dumpSocket(fd, found, context));
+    refuse(found, toldOf(found)?.state ?? STATE.CLOSE, SHARED, context);
+    return undefined;
+  },
+};
+
+function refuse(found: Found, state: number, obstacle: Obstacle, context: DumpContext): void {
+  context.refuse({ ...descriptorOf(found), object: state === STATE.LISTEN ? "listening TCP socket" : "TCP connection", ...obstacle });
+}
+
+function dumpSocket(fd: number, found: Found, context: DumpContext): TcpFile | undefined {
+  const { domain } = kindOf(fd);
+  const info = infoOf(fd);
+  const { state, waiting, backlog } = info;
+  const told = toldOf(found);
+  const obstacle =
+    (native().hasFilter(fd) ? FILTER_REASON : undefined) ??
+    obstacleOf(told, state) ??
+    (state === STATE.LISTEN ? obstacleOfListening(found, waiting, context) : undefined);
+  if (obstacle !== undefined) {
+    refuse(found, state, obstacle, context);
+    return undefined;
+  }
+  const address = native().socketName(fd);
+  const socket = {
+    ...baseOf(found),
+    kind: "tcp",
+    ino: found.stat.ino,
+    domain,
+    listening: state === STATE.LISTEN,
+    backlog: state === STATE.LISTEN ? backlog : 0,
+    ...(isBound(address) ? { address } : {}),
+    options: readOptions(fd, { domain, type: SOCK_STREAM, protocol: IPPROTO_TCP }, optionsOf(domain)),
+  } as const;
+  if (state === STATE.LISTEN || told === undefined || isNew(told)) return socket;
+  const connection = connectionOf(fd, found, { told, info }, context);
+  return connection === undefined ? undefined : { ...socket, connection };
+}
+
+/** It has never been connected. */
+function isNew({ state, shutdown, error, flags }: TcpNoteRecord): boolean {
+  return state === STATE.CLOSE && shutdown === 0 && error === 0 && (flags & TCP_FLAG.ENDED) === 0;
+}
+
+interface Obstacle {
+  why: string;
+  hint: string;
+  code?: "E_EXTERNAL";
+}
+
+const AGAIN = "try again";
+const SHARED: Obstacle = {
+  code: "E_EXTERNAL",
+  why: "a task that is not in the tree has it open too",
+  hint: "dump a tree that has all tasks that share it",
+};
+
+function obstacleOf(told: TcpNoteRecord | undefined, state: number): Obstacle | undefined {
+  if (told === undefined) {
+    if (state === STATE.LISTEN || state === STATE.CLOSE) return undefined;
+    return { why: "it is on its way in a message", hint: "try again when it has been received" };
+  }
+  const { flags } = told;
+  if ((flags & TCP_FLAG.ELSEWHERE) !== 0) return ELSEWHERE_REASON;
+  if ((flags & TCP_FLAG.CHOSEN) !== 0) return CHOSEN_REASON;
+  if ((flags & TCP_FLAG.TAKEN) !== 0)
+    return { why: "the kernel does more with it than TCP (TLS, BPF)", hint: "let the program do that by itself" };
+  if ((flags & TCP_FLAG.SIGNED) !== 0)
+    return { why: "its segments are signed (TCP_MD5SIG, TCP-AO)", hint: "let the program close it first" };
+  if ((flags & TCP_FLAG.REPAIR) !== 0) return { why: "somebody has set TCP_REPAIR", hint: "end who did" };
+  if ((flags & TCP_FLAG.URGENT) !== 0) return { why: "it holds urgent data", hint: AGAIN };
+  if ((flags & TCP_FLAG.BUSY) !== 0) return { why: "what it has not sent could not be read", hint: AGAIN };
+  if (state === STATE.SYN_SENT) return { why: "it is being connected", hint: AGAIN };
+  return undefined;
+}
+
+function obstacleOfListening(found: Found, waiting: number, context: DumpContext): Obstacle | undefined {
+  const foreign = waiting - waitingFor(found.stat.ino, context);
+  if (foreign === 0) return undefined;
+  if (foreign < 0) return { why: "a connection of the tree waits at another socket of its address to be accepted", hint: AGAIN };
+  return {
+    code: "E_EXTERNAL",
+    why: `${foreign} connections from outside of the tree wait to be accepted`,
+    hint: "try again when they have been accepted",
+  };
+}
+
+function obstacleOfConnection(other: OtherEnd, told: TcpNoteRecord): Obstacle | undefined {
+  if (other.where === "outside")
+    return {
+      code: "E_EXTERNAL",
+      why: "it is connected to a socket that is not in the tree",
+      hint: "use --tcp-close: the program finds it reset when it is back; or dump a tree that has both ends",
+    };
+  if (other.where === "closing")
+    return { why: "its other end has been closed, and what that has sent is on its way", hint: "try again when the program has read it" };
+  if (other.where === "halfway") return { why: "it is not connected yet", hint: AGAIN };
+  if (other.where === "waiting" && (other.unread > 0 || told.write_seq !== told.snd_una))
+    return { why: "what it has sent is in a connection that is not accepted yet", hint: "try again when it has been accepted" };
+  return undefined;
+}
+
+function connectionOf(
+  fd: number,
+  found: Found,
+  { told, info }: { told: TcpNoteRecord; info: TcpInfo },
+  context: DumpContext,
+): TcpConnection | undefined {
+  if (told.state === STATE.CLOSE) {
+    const state = OVER[told.error];
+    if (state !== undefined) return over(fd, state);
+    const why = `it has failed (errno ${told.error}), and its program has not been told yet`;
+    refuse(found, told.state, { why, hint: AGAIN }, context);
+    return undefined;
+  }
+  const other: OtherEnd = otherEnd(found, context) ?? { where: hasEnded(found) ? "gone" : "closing" };
+  if (other.where === "outside" && context.closeTcp) {
+    context.warn(`task ${found.holders[0].pid}, descriptor ${found.holders[0].fd}: the TCP connection will be found reset`);
+    return over(fd, "reset");
+  }
+  const obstacle = obstacleOfConnection(other, told);
+  if (obstacle !== undefined) {
+    refuse(found, told.state, obstacle, context);
+    return undefined;
+  }
+  // more may have come since the module looked, which the other end, looked at later, takes for acknowledged
+  const unread = native().unreadBytes(fd);
+  const received = native().peekBytes(fd, unread);
+  if (received.length !== unread) {
+    refuse(found, told.state, { why: "what it has received could not be read", hint: AGAIN }, context);
+    return undefined;
+  }
+  context.quiet(fd);
+  const { options, sendScale, receiveScale } = info;
+  const locks = bufferLocks(fd);
+  return {
+    state: other.where === "waiting" ? "waiting" : "open",
+    peer: native().peerName(fd),
+    peerIno: other.where === "tree" ? other.ino : 0n,
+    ...(other.where === "waiting" ? { waitsFor: other.listener } : {}),
+    shutdown: told.shutdown & BOTH,
+    ended: hasEnded(found),
+    finished: (told.flags & TCP_FLAG.FIN) !== 0,
+    received,
+    unsent: found.untoldData.get(DESCRIPTOR_WHAT.UNSENT) ?? new Uint8Array(),
+    receiveNext: (told.copied_seq + unread) >>> 0,
+    sendFirst: told.snd_una,
+    mss: told.mss_clamp,
+    options,
+    sendScale,
+    receiveScale,
+    timestamp: timestampOf(fd),
+    window: { sent: told.snd_wnd, largest: told.max_window, received: told.rcv_wnd, from: told.rcv_wup },
+    ...(locks === undefined ? {} : { bufferLocks: locks }),
+  };
+}
+
+function over(fd: number, state: TcpOver["state"]): TcpConnection {
+  return { state, received: native().peekBytes(fd, native().unreadBytes(fd)) };
+}

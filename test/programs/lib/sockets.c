@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What programs with sockets share. */
+#include "sockets.h"
+#include "test.h"
+
+void pass(int to, const char *text, int fd)
+{
+	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec bytes = { (void *)text, strlen(text) };
+	struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *part = CMSG_FIRSTHDR(&message);
+
+	part->cmsg_level = SOL_SOCKET;
+	part->cmsg_type = SCM_RIGHTS;
+	part->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(part), &fd, sizeof(fd));
+	SAME(sendmsg(to, &message, 0), bytes.iov_len);
+}
+
+int take(int from, const char *text, struct ucred *sender)
+{
+	char control[256], found[64] = "";
+	struct iovec bytes = { found, sizeof(found) };
+	struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(from, &message, MSG_DONTWAIT);
+	int fd = -1;
+
+	CHECK(n == (ssize_t)strlen(text) && !memcmp(found, text, (size_t)n), "found \"%s\" (%zd), not \"%s\"", found, n, text);
+	for (struct cmsghdr *part = CMSG_FIRSTHDR(&message); part; part = CMSG_NXTHDR(&message, part)) {
+		if (part->cmsg_type == SCM_RIGHTS)
+			memcpy(&fd, CMSG_DATA(part), sizeof(fd));
+		else if (part->cmsg_type == SCM_CREDENTIALS && sender)
+			memcpy(sender, CMSG_DATA(part), sizeof(*sender));
+	}
+	return fd;
+}
+
+int bound_udp(struct sockaddr_in *name)
+{
+	socklen_t length = sizeof(*name);
+	int fd = TRY(socket(AF_INET, SOCK_DGRAM, 0));
+
+	*name = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	TRY(bind(fd, (struct sockaddr *)name, sizeof(*name)));
+	TRY(getsockname(fd, (struct sockaddr *)name, &length));
+	return fd;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What programs with sockets share. What fails ends the test. */
+#ifndef SOCKETS_H
+#define SOCKETS_H
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+/* Send that text and descriptor through a unix socket. */
+void pass(int to, const char *text, int fd);
+
+/* What comes is that text; returns the descriptor that came with it, and its sender, if the socket asks for that. */
+int take(int from, const char *text, struct ucred *sender);
+
+/* A UDP socket on the loopback device, and its address. */
+int bound_udp(struct sockaddr_in *name);
+
+#endif
