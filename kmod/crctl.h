@@ -100,7 +100,7 @@ int crctl_signals_dump(struct crctl_group *g, struct crctl_notes *n);
 int crctl_timers_dump(struct crctl_group *g, struct crctl_notes *n);
 /* creds.c: CREDS */
 int crctl_creds_dump(struct crctl_group *g, struct crctl_notes *n);
-/* descriptors.c, terminal.c, tcp.c, udp.c: DESCRIPTOR */
+/* descriptors.c, terminal.c, tcp.c, udp.c, unread.c: DESCRIPTOR */
 int crctl_descriptors_dump(struct crctl_group *g, struct crctl_notes *n);
 
 struct crctl_told {
@@ -119,7 +119,9 @@ void crctl_terminal_tell(struct file *file, u32 fd, struct crctl_told *told);
 #define CRCTL_TCP_RECORDS	2
 
 u32 crctl_tcp_room(struct file *file);
+bool crctl_is_udp(const struct sock *sk);
 u64 crctl_udp_look(struct file *file);
+void crctl_unread_show(struct file *file);
 void crctl_tcp_tell(struct file *file, u32 fd, struct crctl_told *told, u32 room);
 
 /* What was put behind the extra area that has been told of so far: nothing if there is nothing. */

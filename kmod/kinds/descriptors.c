@@ -33,6 +33,7 @@ static int look(const void *private, struct file *file, unsigned int fd)
 	u32 room = terminal ? 0 : crctl_tcp_room(file);
 	u64 udp = terminal || room ? 0 : crctl_udp_look(file);
 
+	crctl_unread_show(file);
 	if (!terminal && !room && !udp && !crctl_eventfd_semaphore(file))
 		return 0;
 	if (t->count < t->size)

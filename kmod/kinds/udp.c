@@ -7,15 +7,11 @@
 #include "compat/socket.h"
 #include "crctl.h"
 
-static const struct sock *udp_of(struct file *file)
+/* Whether the fields of struct udp_sock are there. */
+bool crctl_is_udp(const struct sock *sk)
 {
-	const struct socket *sock = crctl_sock_from_file(file);
-	const struct sock *sk = sock ? sock->sk : NULL;
-
-	if (!sk || sk->sk_type != SOCK_DGRAM || sk->sk_protocol != IPPROTO_UDP ||
-	    (sk->sk_family != AF_INET && sk->sk_family != AF_INET6))
-		return NULL;
-	return sk;
+	return sk->sk_type == SOCK_DGRAM && sk->sk_protocol == IPPROTO_UDP &&
+	       (sk->sk_family == AF_INET || sk->sk_family == AF_INET6);
 }
 
 static u32 flags_of(const struct sock *sk)
@@ -53,9 +49,10 @@ static u32 flags_of(const struct sock *sk)
  */
 u64 crctl_udp_look(struct file *file)
 {
-	const struct sock *sk = udp_of(file);
+	const struct socket *sock = crctl_sock_from_file(file);
+	const struct sock *sk = sock ? sock->sk : NULL;
 
-	if (!sk)
+	if (!sk || !crctl_is_udp(sk))
 		return 0;
 	/* what the reader has taken over in one go, and what has come since */
 	return (u64)(READ_ONCE(udp_sk(sk)->reader_queue.qlen) +

@@ -23,17 +23,25 @@ describeRows("sockets", [
   { program: "udp_kept" },
 ]);
 
-describe("a UDP socket that is looked at", () => {
+describe("a socket that is looked at", () => {
   it("keeps the error that its program has not been told of", async () => {
-    const program = await Program.start("udp_looked_at", ["error"]);
+    const program = await Program.start("looked_at", ["error"]);
     await program.dump(program.newImage(), ["--leave-running"]);
     await program.verify();
     await program.finish();
   });
 
-  it("has an empty datagram that a second look would not find", async () => {
-    const program = await Program.start("udp_looked_at", ["empty"]);
-    await program.dump(program.newImage(), ["--leave-running"]);
+  for (const kind of ["udp", "datagram", "packet"])
+    it(`has empty messages that another look finds, too: ${kind}`, async () => {
+      const program = await Program.start("looked_at", [kind]);
+      for (let i = 0; i < 2; i++) await program.dump(program.newImage(), ["--leave-running"]);
+      await program.cycle();
+      await program.verify();
+      await program.finish();
+    });
+
+  it("is left to who peeks by offset, whom empty messages pass only once", async () => {
+    const program = await Program.start("looked_at", ["offset"]);
     const error = await mustFail("E_UNSUPPORTED", 4, ["dump", "-t", String(program.pid), "-D", program.newImage()]);
     expect(JSON.stringify(error)).to.match(/UDP socket.*looked at/);
     await program.verify();
