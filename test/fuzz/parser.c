@@ -15,8 +15,11 @@
 #define TASK_SIZE 0x7ffffffff000ull
 #define XFEATURES 0x2ffull		/* x87, SSE, AVX, MPX, AVX-512, PKRU */
 
+/* This machine's, and that of one without protection keys. */
 static const struct crctl_limits limits = {
 	.task_size = TASK_SIZE, .min_addr = 4096, .xfeatures = XFEATURES, .time32 = true, .pkeys = true,
+}, keyless = {
+	.task_size = TASK_SIZE, .min_addr = 4096, .xfeatures = XFEATURES, .time32 = true,
 };
 
 #define MUST(condition) do {								\
@@ -188,7 +191,7 @@ static uint8_t *part(const uint8_t *data, size_t size, uint64_t off, uint64_t le
 	return p;
 }
 
-static int parse(const uint8_t *data, size_t size, uint64_t file_size)
+static int parse(const uint8_t *data, size_t size, uint64_t file_size, const struct crctl_limits *lim)
 {
 	uint8_t *start = calloc(1, HEADER_SIZE), *phdrs = NULL, *notes = NULL;
 	const Elf64_Phdr *ph;
@@ -210,7 +213,7 @@ static int parse(const uint8_t *data, size_t size, uint64_t file_size)
 	if (!phdrs)
 		goto out;
 	ph = (const void *)phdrs;
-	ret = crctl_parse_phdrs(ph, layout.phnum, file_size, &limits, &why);
+	ret = crctl_parse_phdrs(ph, layout.phnum, file_size, lim, &why);
 	if (ret)
 		goto out;
 	MUST(ph[0].p_filesz <= CRCTL_MAX_NOTES_SIZE);
@@ -223,12 +226,13 @@ static int parse(const uint8_t *data, size_t size, uint64_t file_size)
 	if (ret)
 		goto out;
 	p.threads = calloc(nr, sizeof(*p.threads));
-	ret = crctl_parse_notes(notes, ph[0].p_filesz, nr, &limits, &p);
+	ret = crctl_parse_notes(notes, ph[0].p_filesz, nr, lim, &p);
 	MUST(ret || p.nr_threads == nr);
 	why = p.why;
 	if (!ret)
 		ret = crctl_parse_extents(&p, ph, layout.phnum, &why);
 	if (!ret) {
+		MUST(lim->pkeys || !p.mm.pkeys);
 		check_all(&p);
 		check_extents(&p, ph, layout.phnum);
 	}
@@ -246,7 +250,8 @@ out:
 int parse_once(const uint8_t *data, size_t size)
 {
 	/* Once as a whole file, and once as the start of one whose pages are not at hand. */
-	int whole = parse(data, size, size);
+	int whole = parse(data, size, size, &limits);
 
-	return parse(data, size, 1ull << 62) || whole;
+	MUST(whole || !parse(data, size, size, &keyless));
+	return parse(data, size, 1ull << 62, &limits) || whole;
 }
