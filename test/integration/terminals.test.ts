@@ -131,8 +131,9 @@ describe("terminals, restored in other ways", () => {
   it("in the tree of a shell's job", async () => {
     const directory = newDirectory();
     const image = path.join(directory, "image");
+    const typescript = path.join(directory, "typescript");
     const terminal = (command: string): ChildProcess =>
-      spawn("script", ["-qec", command, "/dev/null"], { cwd: directory, stdio: ["pipe", "ignore", "ignore"], detached: true });
+      spawn("script", ["-qefc", command, typescript], { cwd: directory, stdio: ["pipe", "ignore", "ignore"], detached: true });
     // terminals below its own are free when the second one is made
     const first = terminal(`bash -c 'python3 ${path.join(SCRIPTS, "session.py")} ${Session.files(directory).join(" ")} 3; true'; true`);
     remember(first.pid ?? 0);
@@ -144,7 +145,11 @@ describe("terminals, restored in other ways", () => {
     const second = terminal(`${process.execPath} ${CRCTL} restore -D ${image} --shell-job`);
     remember(second.pid ?? 0);
     const ended = once(second, "exit");
-    await Session.verify(directory);
+    try {
+      await Session.verify(directory);
+    } catch (error) {
+      throw new Error(`in the second terminal: ${readFileSync(typescript, "utf8")}`, { cause: error });
+    }
     await ended;
   });
 
