@@ -16,6 +16,7 @@
         "src/ptrace.cc",
         "src/signals.cc",
         "src/sockets.cc",
+        "src/sysv.cc",
         "src/tty.cc"
       ],
       # sources of the restore half, once they are there

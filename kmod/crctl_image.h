@@ -167,7 +167,7 @@ enum crctl_vma_kind {
 #define CRCTL_FILE_DELETED	(1u << 0)	/* the link is gone (name ends in no suffix) */
 #define CRCTL_FILE_SHMEM_ANON	(1u << 1)	/* MAP_SHARED|MAP_ANONYMOUS memory */
 #define CRCTL_FILE_MEMFD	(1u << 2)
-#define CRCTL_FILE_SYSV		(1u << 3)	/* System V shared memory */
+#define CRCTL_FILE_SYSV		(1u << 3)	/* System V shared memory; ino is its id */
 
 struct crctl_vma {
 	__u64 start, end;
@@ -180,6 +180,9 @@ struct crctl_vma {
 	__s32 fd;		/* manifest: the descriptor to map; dump: -1 */
 	__u32 file_flags;	/* CRCTL_FILE_* */
 	__u32 name_off, name_len;	/* path of the file, in extra */
+	__u32 attachment;	/* System V: n, a part of the shmat(2) that the n-th record, from 1,
+				 * is the first of; 0: it is the first itself. Else 0 */
+	__u32 pad;
 };
 
 struct crctl_process {

@@ -26,6 +26,8 @@ export interface SharedMapping {
   /** device and inode number as in /proc/<pid>/maps */
   key: string;
   writable: boolean;
+  /** its name is that of System V shared memory, whose inode numbers are ids and may be those of other memory */
+  sysv: boolean;
 }
 
 export interface DescriptorRecord {
@@ -173,6 +175,10 @@ export interface Native {
   peerName(fd: number): Uint8Array;
   peekBytes(fd: number, size: number): Uint8Array;
   closeQuietly(fds: readonly number[]): void;
+
+  // sysv.cc
+  copyTail(from: number, to: number, size: bigint): bigint;
+  removeSegment(id: number): boolean;
 
   // inotify.cc
   unreadBytes(fd: number): number;

@@ -67,6 +67,7 @@ struct executor {
 	int proc_fd;			/* /proc: a task that has changed its root does not see it */
 	bool foreground;		/* we gave the terminal away */
 	const struct plan_op *last_file; /* the last operation on a socket's file that was made */
+	struct segment *segments;	/* System V shared memory, by slot; NULL: none yet */
 	char line[512];			/* of the report pipe, not yet complete */
 	size_t line_len;
 };
@@ -100,6 +101,7 @@ int run_ops(struct executor *ex, struct plan_range range, uint32_t *op, struct e
 int op_object(struct executor *ex, const struct plan_op *op, struct error *error);
 int fill_from_image(struct executor *ex, const struct plan_op *op, struct error *error);
 int place_slot(struct executor *ex, int fd, int slot, struct error *error);
+int open_mapping(const void *map, uint64_t size);
 int check_identity(int fd, const struct plan_op *op, struct error *error);
 
 /* numbers.c */
@@ -129,6 +131,11 @@ int op_datagram(struct executor *ex, const struct plan_op *op, struct error *err
 
 /* terminal.c: PLAN_OP_PTY, PLAN_OP_PTY_SLAVE, PLAN_OP_PTY_SET; in restored tasks PLAN_OP_TTY_CONTROL to PLAN_OP_TTY_LEAVE */
 int op_terminal(struct executor *ex, const struct plan_op *op, struct error *error);
+
+/* sysv.c: PLAN_OP_SEGMENT to PLAN_OP_SEGMENT_SET */
+struct segment;
+int op_segment(struct executor *ex, const struct plan_op *op, struct error *error);
+void remove_segments(struct executor *ex);
 
 /* locks.c: PLAN_OP_LOCK */
 int op_lock(struct executor *ex, const struct plan_op *op, struct error *error);

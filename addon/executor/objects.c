@@ -249,29 +249,34 @@ static int make_memfd(struct executor *ex, const struct plan_op *op, struct erro
 	return place_slot(ex, fd, op->slot, error);
 }
 
-/*
- * Shared anonymous memory: the file behind a mapping of it, as the module's
- * mfd/ gives it, or map_files/ of the kernel itself. Mapped again it shows as
- * "/dev/zero (deleted)" as before; a memfd would have another name.
- */
-static int make_shmem(struct executor *ex, const struct plan_op *op, struct error *error)
+/* The file behind a mapping of ours, as the module's mfd/ gives it, or map_files/ of the kernel itself. */
+int open_mapping(const void *map, uint64_t size)
 {
-	void *map = mmap(NULL, op->a, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	uintptr_t start = (uintptr_t)map;
 	char path[80];
-	int fd, err;
+	int fd;
 
-	if (map == MAP_FAILED)
-		return failed(error, errno, "mmap of shared anonymous memory");
 	snprintf(path, sizeof(path), "/proc/self/mfd/%lx", start);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
 		/* its end is rounded up to a page */
-		uintptr_t end = start + ((op->a + 4095) & ~4095ull);
+		uintptr_t end = start + ((size + 4095) & ~4095ull);
 
 		snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", start, end);
 		fd = open(path, O_RDWR | O_CLOEXEC);
 	}
+	return fd;
+}
+
+/* Shared anonymous memory. Mapped again it shows as "/dev/zero (deleted)" as before; a memfd would have another name. */
+static int make_shmem(struct executor *ex, const struct plan_op *op, struct error *error)
+{
+	void *map = mmap(NULL, op->a, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int fd, err;
+
+	if (map == MAP_FAILED)
+		return failed(error, errno, "mmap of shared anonymous memory");
+	fd = open_mapping(map, op->a);
 	err = errno;
 	munmap(map, op->a);
 	if (fd < 0)

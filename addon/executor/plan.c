@@ -100,6 +100,9 @@ static const struct op_rule rules[] = {
 	[PLAN_OP_TCP_SEND]	= { true, true, ANY, BYTES },
 	[PLAN_OP_TCP_ENDED]	= { true, true, ANY, BYTES },
 	[PLAN_OP_DATAGRAM]	= { true, true, ANY, BYTES },
+	[PLAN_OP_SEGMENT]	= { true, true, ANY, BYTES },
+	[PLAN_OP_SEGMENT_FILL]	= { true, true, ANY, STRING },
+	[PLAN_OP_SEGMENT_SET]	= { true, true, ANY, BYTES },
 	[PLAN_OP_PTY_SET]	= { true, true, ANY, BYTES },
 	[PLAN_OP_INOTIFY_ADD]	= { true, true, ANY, STRING },
 };

@@ -261,6 +261,26 @@ enum plan_op_type {
 	PLAN_OP_TCP_ENDED	= 97,	/* a connection that is over; arg: family, a: PLAN_TCP_*;
 					 * data: what was not read before that */
 	PLAN_OP_DATAGRAM	= 98,	/* data: struct plan_datagram; for the socket in slot */
+
+	/* System V shared memory. The slot is its file, for who fills it and for manifests to mean it by. */
+	PLAN_OP_SEGMENT		= 99,	/* data: struct plan_segment; made, or taken over, and held attached */
+	PLAN_OP_SEGMENT_FILL	= 100,	/* data: name of the image's file; a: size, b: how many mappings
+					 * of it the tree has, if it was taken over */
+	PLAN_OP_SEGMENT_SET	= 101,	/* data: struct plan_segment; its owner and so on, and let go of */
+};
+
+enum plan_segment_flag {
+	PLAN_SEGMENT_TAKE	= 1u << 0,	/* it is there, attached by nobody */
+	PLAN_SEGMENT_MARKED	= 1u << 1,	/* for destruction */
+	PLAN_SEGMENT_LOCKED	= 1u << 2,	/* SHM_LOCK */
+};
+
+struct plan_segment {
+	int32_t  id, key;
+	uint32_t uid, gid, cuid, cgid;
+	uint32_t mode;
+	uint32_t flags;			/* enum plan_segment_flag */
+	uint64_t size;
 };
 
 /* How a connection came to its end. */

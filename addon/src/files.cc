@@ -216,7 +216,13 @@ Napi::Value deletedHolders(const Napi::CallbackInfo &info) {
 }
 CRCTL_EXPORT(deletedHolders);
 
-// sharedMemory(pids: number[]): { pid, key, writable }[]: which of these tasks have shared mappings of what has no name:
+// A line of /proc/<pid>/maps that ends as the kernel calls System V shared memory: " /SYSV0000002a (deleted)".
+bool IsSegment(const std::string &line) {
+  constexpr size_t kLength = sizeof(" /SYSV01234567 (deleted)") - 1;
+  return line.size() > kLength && line.compare(line.size() - kLength, 6, " /SYSV") == 0;
+}
+
+// sharedMemory(pids: number[]): { pid, key, writable, sysv }[]: which of these tasks have shared mappings of what has no name:
 // memory of mmap(MAP_SHARED | MAP_ANONYMOUS), memfds, deleted files. key is device and inode number as /proc/<pid>/maps
 // has them, "00:01 4711". Tasks that are gone or not ours to look into are passed over.
 Napi::Value sharedMemory(const Napi::CallbackInfo &info) {
@@ -242,6 +248,7 @@ Napi::Value sharedMemory(const Napi::CallbackInfo &info) {
       object.Set("pid", Napi::Number::New(env, pid));
       object.Set("key", Napi::String::New(env, key));
       object.Set("writable", Napi::Boolean::New(env, write == 'w'));
+      object.Set("sysv", Napi::Boolean::New(env, IsSegment(line)));
       result.Set(count++, object);
     }
   }

@@ -52,6 +52,29 @@ int crctl_check_mm(const struct crctl_parsed *p, const struct crctl_limits *lim,
 	return 0;
 }
 
+/* Parts of one attachment are of the same segment, with the same right to it. */
+static int check_attachment(const struct crctl_parsed *p, u32 i, const struct crctl_vma *v,
+			    const char **why)
+{
+	struct crctl_vma first;
+
+	if (v->pad || (v->attachment && !(v->file_flags & CRCTL_FILE_SYSV)))
+		return bad(why, "a mapping is part of an attachment that is none");
+	if (!(v->file_flags & CRCTL_FILE_SYSV))
+		return 0;
+	if (v->kind != CRCTL_VMA_FILE_SHARED || v->ino >> 31)
+		return bad(why, "an attachment of no System V shared memory");
+	if (!v->attachment)
+		return 0;
+	if (v->attachment > i)
+		return bad(why, "an attachment begins after its parts");
+	crctl_rec(&p->vma, v->attachment - 1, &first, sizeof(first));
+	if (!(first.file_flags & CRCTL_FILE_SYSV) || first.attachment || first.ino != v->ino ||
+	    (first.flags ^ v->flags) & CRCTL_VMF_MAYWRITE)
+		return bad(why, "an attachment is of something else than its parts");
+	return 0;
+}
+
 int crctl_check_vmas(const struct crctl_parsed *p, const struct crctl_limits *lim,
 		     const char **why)
 {
@@ -104,6 +127,8 @@ int crctl_check_vmas(const struct crctl_parsed *p, const struct crctl_limits *li
 		default:
 			return bad(why, "a mapping of unknown kind");
 		}
+		if (check_attachment(p, i, &v, why))
+			return -EINVAL;
 	}
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <linux/mount.h>
 #include <linux/mempolicy.h>
 #include <linux/userfaultfd_k.h>
+#include <linux/xarray.h>
 
 #include "compat/fs.h"
 #include "compat/vma.h"
@@ -57,6 +58,7 @@ struct vma_table {
 	size_t names_len, names_room;
 	char *path_room;		/* PATH_MAX bytes */
 	struct file *last_file;		/* the file of recs[nr - 1], to share its path */
+	struct xarray attached;		/* files of System V shared memory */
 };
 
 /* ---- what an area is ---- */
@@ -148,7 +150,7 @@ static void refuse_kind(struct vma_table *t, struct vm_area_struct *vma)
 
 	if (vma->vm_flags & VM_HUGETLB) {
 		crctl_refuse(t->n, CRCTL_REFUSE_HUGETLB, 0, vma->vm_start, 0,
-			     "a mapping of huge pages (hugetlbfs, MAP_HUGETLB)");
+			     "a mapping of huge pages (hugetlbfs, MAP_HUGETLB, SHM_HUGETLB)");
 		return;
 	}
 	if (name && !strcmp(name, "[uprobes]")) {
@@ -278,6 +280,20 @@ u32 crctl_file_flags(struct file *file, bool deleted)
 	return shmem_kind(file) | (deleted ? CRCTL_FILE_DELETED : 0);
 }
 
+static int fill_attachment(struct vma_table *t, struct vm_area_struct *vma, struct crctl_vma *r)
+{
+	int err;
+
+	if (!(r->file_flags & CRCTL_FILE_SYSV))
+		return 0;
+	err = crctl_sysv_dump(&t->attached, vma->vm_file, t->nr, &r->attachment);
+	if (err != -EINVAL)
+		return err;
+	crctl_refuse(t->n, CRCTL_REFUSE_VMA_KIND, 0, vma->vm_start, 0,
+		     "System V shared memory that is mapped otherwise than by shmat(2)");
+	return 0;
+}
+
 static int fill_file(struct vma_table *t, struct vm_area_struct *vma, struct crctl_vma *r)
 {
 	const struct path *path = crctl_file_path(vma->vm_file);
@@ -336,7 +352,7 @@ static int add_vma(struct vma_table *t, struct vm_area_struct *vma)
 	} else {
 		check_flags(t, vma, r->kind);
 		if (vma->vm_file)
-			err = fill_file(t, vma, r);
+			err = fill_file(t, vma, r) ?: fill_attachment(t, vma, r);
 	}
 	t->nr++;
 	return err;
@@ -425,6 +441,7 @@ int crctl_vma_dump(struct crctl_group *g, struct crctl_notes *n)
 	struct vma_table t = { .g = g, .n = n };
 	int err;
 
+	xa_init(&t.attached);
 	t.path_room = kmalloc(PATH_MAX, GFP_KERNEL);
 	if (!t.path_room)
 		return -ENOMEM;
@@ -434,6 +451,7 @@ int crctl_vma_dump(struct crctl_group *g, struct crctl_notes *n)
 					 t.names, t.names_len);
 	if (!err)
 		err = add_nt_file(&t);
+	xa_destroy(&t.attached);
 	kvfree(t.recs);
 	kvfree(t.names);
 	kfree(t.path_room);

@@ -12,6 +12,7 @@
 
 #include "compat/files.h"
 #include "compat/vdso.h"
+#include "proc/proc.h"
 #include "restore/load.h"
 #include "restore/memory.h"
 
@@ -265,6 +266,20 @@ static struct file *open_by_path(const struct crctl_vma *v, const u8 *extra)
 	return f;
 }
 
+/* System V shared memory is attached by its id, and has to be the segment that is meant by it. */
+static struct file *get_mapped(const struct crctl_vma *v)
+{
+	struct file *f = fget(v->fd);
+
+	if (!f)
+		return ERR_PTR(-EBADF);
+	if (!(v->file_flags & CRCTL_FILE_SYSV) ||
+	    (crctl_file_flags(f, false) & CRCTL_FILE_SYSV && file_inode(f)->i_ino == v->ino))
+		return f;
+	fput(f);
+	return ERR_PTR(-ESTALE);
+}
+
 static int get_vma_files(struct crctl_restore *r)
 {
 	struct crctl_vma v;
@@ -285,7 +300,7 @@ static int get_vma_files(struct crctl_restore *r)
 		if (r->img.info.kind == CRCTL_IMAGE_DUMP)
 			f = open_by_path(&v, r->img.vma.extra);
 		else
-			f = fget(v.fd) ?: ERR_PTR(-EBADF);
+			f = get_mapped(&v);
 		if (IS_ERR(f))
 			return crctl_restore_fail(r, PTR_ERR(f), "files", v.start,
 						  "%.*s", (int)min(v.name_len, 100u),

@@ -58,6 +58,15 @@ static bool was_writable(const struct crctl_vma *v)
 	       !(v->prot & PROT_WRITE);
 }
 
+static unsigned long map_vma(struct crctl_restore *r, u32 idx, const struct crctl_vma *v)
+{
+	if (v->file_flags & CRCTL_FILE_SYSV)
+		return crctl_sysv_map(r, idx, map_flags(v));
+	return vm_mmap(r->vma_files[idx], v->start, v->end - v->start,
+		       was_writable(v) ? PROT_READ | PROT_WRITE : v->prot, map_flags(v),
+		       v->kind == CRCTL_VMA_ANON ? 0 : v->offset);
+}
+
 static int map_vmas(struct crctl_restore *r)
 {
 	struct crctl_vma v;
@@ -69,13 +78,11 @@ static int map_vmas(struct crctl_restore *r)
 		crctl_rec(&r->img.vma, i, &v, sizeof(v));
 		if (v.kind == CRCTL_VMA_VDSO || v.kind == CRCTL_VMA_VVAR)
 			continue;
-		addr = crctl_fault(RESTORE_MAP) ?:
-		       vm_mmap(r->vma_files[i], v.start, v.end - v.start,
-			       was_writable(&v) ? PROT_READ | PROT_WRITE : v.prot, map_flags(&v),
-			       v.kind == CRCTL_VMA_ANON ? 0 : v.offset);
+		addr = crctl_fault(RESTORE_MAP) ?: map_vma(r, i, &v);
 		if (addr != v.start)
 			return crctl_restore_fail(r, IS_ERR_VALUE(addr) ? (int)addr : -ENOMEM,
-						  "mapping", v.start, "cannot map %llu bytes",
+						  "mapping", v.start, "cannot %s %llu bytes",
+						  v.file_flags & CRCTL_FILE_SYSV ? "attach" : "map",
 						  v.end - v.start);
 		ret = was_writable(&v) ? CRCTL_SYS(mprotect, v.start, v.end - v.start, v.prot) : 0;
 		if (ret)

@@ -130,6 +130,7 @@ int crctl_timers_arm(struct crctl_restore *r);
 int crctl_creds_restore(struct crctl_restore *r, u32 idx);
 int crctl_seccomp_restore(struct crctl_restore *r, u32 idx);
 int crctl_locks_restore(struct crctl_restore *r, u32 idx);	/* only the leader */
+unsigned long crctl_sysv_map(struct crctl_restore *r, u32 idx, unsigned long flags);
 void crctl_pkeys_restore(struct crctl_restore *r);
 int crctl_pkeys_protect(struct crctl_restore *r);
 bool crctl_has_pkeys(void);

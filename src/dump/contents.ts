@@ -15,6 +15,8 @@ interface Job {
   source: string;
   data: DataRef;
   number: number;
+  /** what is behind its end belongs to it, up to the end of a page */
+  wholePages: boolean;
 }
 
 /** First all jobs are noted, then, if nothing stands in the way of the dump, done. */
@@ -23,11 +25,19 @@ export class Contents {
 
   /** The same inode gets the same answer. */
   of(stat: StatRecord, source: string): { data: DataRef; ghost: number } {
-    const key = inodeKey(stat);
+    return this.note(inodeKey(stat), stat, source, false);
+  }
+
+  /** Of System V shared memory, whose inode numbers are its ids, and so may be those of others. */
+  ofSegment(stat: StatRecord, source: string): DataRef {
+    return this.note(`sysv ${inodeKey(stat)}`, stat, source, true).data;
+  }
+
+  private note(key: string, stat: StatRecord, source: string, wholePages: boolean): { data: DataRef; ghost: number } {
     let job = this.jobs.get(key);
     if (job === undefined) {
       const number = this.jobs.size;
-      job = { source, number, data: { name: dataName(number), size: stat.size } };
+      job = { source, number, data: { name: dataName(number), size: stat.size }, wholePages };
       this.jobs.set(key, job);
     }
     return { data: job.data, ghost: job.number };
@@ -43,14 +53,14 @@ export class Contents {
   /** Returns the bytes that were copied. */
   copy(writer: ImageWriter, progress: Progress): bigint {
     let bytes = 0n;
-    for (const { source, data } of this.jobs.values()) {
+    for (const { source, data, wholePages } of this.jobs.values()) {
       const to = writer.create(data.name);
       let from: number | undefined;
       try {
         from = openSync(source, constants.O_RDONLY);
         const copied = native().copySparse(from, to);
         fault("dump.data");
-        data.size = copied.size;
+        data.size = wholePages ? native().copyTail(from, to, copied.size) : copied.size;
         bytes += copied.dataBytes;
         progress.add(copied.size);
       } catch (error) {

@@ -204,7 +204,7 @@ function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, 
     const contents = new Contents();
     const memory = new MemoryTable({
       refuse: (problem) => problems.add(problem),
-      contents: (stat, source) => contents.of(stat, source),
+      contents,
     });
     for (const core of cores) core.refusals(problems);
     const saved = cores.filter((core) => !core.refused);
@@ -225,6 +225,8 @@ function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, 
     if (!options.shellJob) checkSessions(states, ptys, problems);
     checkTerminals(states, files, problems);
     outsiders.checkMemory(memory.files, problems);
+    // of a task that is refused it is not known
+    if (saved.length === cores.length) memory.checkSegments(sumOf(saved), outsiders);
     outsiders.checkDeleted(memory.files, files, problems);
     watch.lap("descriptors");
     const scheduling = schedulingOf(live);
@@ -251,6 +253,13 @@ function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, 
     for (const core of cores) core.close();
     throw error;
   }
+}
+
+/** Mappings of System V shared memory in the whole tree, by id. */
+function sumOf(cores: readonly Core[]): Map<bigint, number> {
+  const sum = new Map<bigint, number>();
+  for (const { head } of cores) for (const [id, count] of head.attachments()) sum.set(id, (sum.get(id) ?? 0) + count);
+  return sum;
 }
 
 /** Returns the bytes copied. */

@@ -49,29 +49,32 @@ export class Outsiders {
 
   /** Memory that is shared with somebody else would be two different memories after a restore. */
   checkMemory(files: readonly MappedFile[], problems: Problems): void {
-    for (const { kind, identity, kernelDev, kernelIno } of files) {
+    for (const file of files) {
+      const { kind, identity } = file;
       if (kind !== "shmem" && kind !== "memfd" && kind !== "ghost") continue;
-      const key = `${hex(kernelDev >> 32n)}:${hex(kernelDev & 0xffffffffn)} ${kernelIno}`;
-      const sharers = this.memory.get(key) ?? [];
-      // a deleted file that all only read, like a library's table after an upgrade, may as well be two
-      if (kind === "ghost" && !sharers.some(({ writable }) => writable)) continue;
-      const candidates = sharers.map(({ pid }) => pid).filter((pid) => !this.tree.has(pid));
-      // what the first look met may have ended since, a task of the tree too
-      const other =
-        candidates.length === 0
-          ? undefined
-          : native()
-              .sharedMemory(candidates)
-              .find((shared) => shared.key === key)?.pid;
+      const other = this.sharer(file);
       if (other === undefined) continue;
       problems.add({
         code: "E_EXTERNAL",
         object: "shared memory",
         path: identity.path,
-        why: `it is shared with ${nameOf(other)}, which is not in the tree`,
+        why: `it is shared with ${other}, which is not in the tree`,
         hint: "dump a tree that has all tasks that share it",
       });
     }
+  }
+
+  /** Who outside of the tree maps it, and so that it matters. */
+  sharer({ kind, kernelDev, kernelIno }: MappedFile): string | undefined {
+    const key = `${hex(kernelDev >> 32n)}:${hex(kernelDev & 0xffffffffn)} ${kernelIno}`;
+    const isIt = (shared: SharedMapping): boolean => shared.key === key && (kind === "ghost" || shared.sysv === (kind === "sysv"));
+    const sharers = (this.memory.get(key) ?? []).filter(isIt);
+    // a deleted file that all only read, like a library's table after an upgrade, may as well be two
+    if (kind === "ghost" && !sharers.some(({ writable }) => writable)) return undefined;
+    const candidates = sharers.map(({ pid }) => pid).filter((pid) => !this.tree.has(pid));
+    // what the first look met may have ended since, a task of the tree too
+    const other = candidates.length === 0 ? undefined : native().sharedMemory(candidates).find(isIt)?.pid;
+    return other === undefined ? undefined : nameOf(other);
   }
 
   /** Files without a name that somebody else has open come back as files of the tree's own. */

@@ -37,7 +37,7 @@ function look(options: DumpOptions, outsiders: Outsiders): void {
   schedulingOf(live);
   const { files } = collectDescriptors(live, new Map(), problems);
   const contents = new Contents();
-  const memory = new MemoryTable({ refuse: (problem) => problems.add(problem), contents: (stat, source) => contents.of(stat, source) });
+  const memory = new MemoryTable({ refuse: (problem) => problems.add(problem), contents });
   const context = new Context(files, options.pid, { problems, contents, memory, outsiders }, options.closeTcp);
   // what is in a pipe or a socket changes while it is read
   const still = files.filter((file) => !isPipe(file) && !isType(file.stat, S_IFSOCK));

@@ -221,6 +221,19 @@ export class CoreHead {
     return found;
   }
 
+  /** How many mappings it has of each segment of System V shared memory, by id. */
+  attachments(): Map<bigint, number> {
+    const { records } = this.vmaRecords();
+    const view = viewOf(records);
+    const found = new Map<bigint, number>();
+    for (let at = 0; at < records.length; at += layout.Vma.size) {
+      if ((view.getUint32(at + VMA_AT.file_flags, true) & layout.FILE_FLAG.SYSV) === 0) continue;
+      const id = view.getBigUint64(at + VMA_AT.ino, true);
+      found.set(id, (found.get(id) ?? 0) + 1);
+    }
+    return found;
+  }
+
   /** The program itself. */
   exe(): Omit<FileMapping, "start"> {
     const records = this.records(layout.NT.MM, layout.Mm);

@@ -177,6 +177,8 @@ export const Vma = new Struct({
   file_flags: "u32",
   name_off: "u32",
   name_len: "u32",
+  attachment: "u32",
+  pad: "u32",
 });
 
 /** The three itimers are pairs of value and interval. */

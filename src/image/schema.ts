@@ -392,12 +392,32 @@ export type OpenFile =
   | InotifyFile
   | ExternalFile;
 
+/** System V shared memory, shmctl(2) */
+export interface Segment {
+  id: number;
+  /** that it was made with; 0: IPC_PRIVATE */
+  key: number;
+  /** bytes; its contents end with a page */
+  size: bigint;
+  /** permissions */
+  mode: number;
+  uid: number;
+  gid: number;
+  /** who made it */
+  cuid: number;
+  cgid: number;
+  /** marked for destruction (IPC_RMID): it goes with its last attachment, and its key leads to it no more */
+  destroyed: boolean;
+  /** SHM_LOCK */
+  locked: boolean;
+}
+
 /** What a mapping of a file leads to; vma records of cores find it by (device, inode) as the kernel has them. */
 export interface MappedFile {
   /** index in memory.msgpack */
   id: number;
   kind: "file" | "shmem" | "memfd" | "sysv" | "ghost";
-  /** as in the vma records of the core: major << 32 | minor, and inode */
+  /** as in the vma records of the core: major << 32 | minor, and inode; of sysv: the id */
   kernelDev: bigint;
   kernelIno: bigint;
   identity: FileIdentity;
@@ -408,4 +428,6 @@ export interface MappedFile {
   data?: DataRef;
   /** kind "ghost" also open as a descriptor: OpenFile.ghost */
   ghost?: number;
+  /** sysv */
+  segment?: Segment;
 }

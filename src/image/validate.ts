@@ -10,6 +10,7 @@ import {
   type MappedFile,
   type OpenFile,
   type Pty,
+  type Segment,
   type Task,
   type TcpConnection,
   type TcpOpen,
@@ -305,6 +306,19 @@ export const openFiles: check.Check<OpenFile[]> = check.array((value, path): Ope
   return OPEN_FILE[kind](value, path);
 });
 
+const segment: check.Check<Segment> = check.map({
+  id: check.natural,
+  key: check.int,
+  size: check.bigint,
+  mode: check.natural,
+  uid: check.natural,
+  gid: check.natural,
+  cuid: check.natural,
+  cgid: check.natural,
+  destroyed: check.boolean,
+  locked: check.boolean,
+});
+
 export const mappedFiles: check.Check<MappedFile[]> = check.array(
   check.map(
     {
@@ -314,11 +328,12 @@ export const mappedFiles: check.Check<MappedFile[]> = check.array(
       kernelIno: check.bigint,
       identity,
     },
-    { name: check.string, seals: check.natural, data, ghost: check.natural },
+    { name: check.string, seals: check.natural, data, ghost: check.natural, segment },
   ),
 );
 
 const U32_MAX = 0xffffffff;
+const S32_MAX = 0x7fffffff;
 const U64_MAX = (1n << 64n) - 1n;
 const I64_MAX = (1n << 63n) - 1n;
 /** one of those with the highest numbers is needed for a moment: see plan.h */
@@ -396,6 +411,29 @@ function crossCheckTerminals({ files, tasks }: { files: OpenFile[]; tasks: Task[
   return ptys;
 }
 
+/** What shmctl(2) can say, and mappings lead to them by their ids. */
+function crossCheckSegments(memory: readonly MappedFile[], demand: Demand): void {
+  const [ids, keys] = [new Set<number>(), new Set<number>()];
+  for (const { id: index, kind, kernelIno, segment, data } of memory) {
+    demand((kind === "sysv") === (segment !== undefined), `mapped file ${index} is half a segment`);
+    if (segment === undefined) continue;
+    const { id, key, size, mode, uid, gid, cuid, cgid, destroyed } = segment;
+    demand(id <= S32_MAX && kernelIno === BigInt(id) && !ids.has(id), `mapped file ${index} has an impossible id`);
+    demand(Math.abs(key) <= S32_MAX + 1 && (key | 0) === key, `segment ${id} has an impossible key`);
+    demand(destroyed || key === 0 || !keys.has(key), `segment ${id} has the key of another one`);
+    demand([uid, gid, cuid, cgid].every((owner) => owner <= U32_MAX) && mode <= 0o777, `segment ${id} has an impossible owner or mode`);
+    demand(size > 0n && size <= I64_MAX - PAGE && data?.size === pageAligned(size), `segment ${id} has contents of another size`);
+    ids.add(id);
+    if (!destroyed) keys.add(key);
+  }
+}
+
+const PAGE = 4096n;
+
+function pageAligned(size: bigint): bigint {
+  return (size + PAGE - 1n) & ~(PAGE - 1n);
+}
+
 /** What the files say of each other. Throws a ShapeError. */
 export function crossCheck(image: { inventory: Inventory; tasks: Task[]; files: OpenFile[]; memory: MappedFile[] }): void {
   const listed = new Map(image.inventory.files.map((file) => [file.name, file.size]));
@@ -417,6 +455,7 @@ export function crossCheck(image: { inventory: Inventory; tasks: Task[]; files: 
     if (file.data !== undefined) demand(listed.has(file.data.name), `${file.data.name} is not listed`);
     if (file.kind !== "file") demand(file.data !== undefined, `mapped file ${i} has no contents`);
   });
+  crossCheckSegments(image.memory, demand);
   const seen = new Set<number>();
   image.tasks.forEach((task, i) => {
     const pid = task.pids[0] ?? 0;

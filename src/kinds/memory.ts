@@ -10,6 +10,7 @@ import { native, type StatRecord } from "../native.js";
 import type { RestoreContext } from "../restore/context.js";
 import { OP, type Subject } from "../restore/plan.js";
 import { NAMING_PROBLEMS, makeIdentity, nameOf } from "./identity.js";
+import { SYSV_OBJECT, SegmentPlanner, Segments, checkAttached, mappedKey } from "./sysv.js";
 import { inodeKey, splitDevice } from "./types.js";
 import { MappedNames, NEEDS_PRIVILEGE } from "./unprivileged.js";
 
@@ -56,17 +57,20 @@ export function exeOf(pid: number, comm: string, file: Omit<FileMapping, "start"
 
 export interface MemoryContext {
   refuse(problem: {
-    pid: number;
-    comm: string;
+    pid?: number;
+    comm?: string;
     address?: bigint;
     fd?: number;
-    object: string;
-    path: string;
+    object?: string;
+    path?: string;
     why: string;
     hint?: string;
     code?: ErrorCode;
   }): void;
-  contents(stat: StatRecord, source: string): { data: DataRef; ghost: number };
+  contents: {
+    of(stat: StatRecord, source: string): { data: DataRef; ghost: number };
+    ofSegment(stat: StatRecord, source: string): DataRef;
+  };
 }
 
 /** memory.msgpack in the making. */
@@ -77,6 +81,7 @@ export class MemoryTable {
   private readonly byKernelId = new Map<string, string>();
   private readonly byInode = new Map<string, MappedFile>();
   private readonly names = new MappedNames();
+  private readonly segments = new Segments();
 
   constructor(private readonly context: MemoryContext) {}
 
@@ -118,7 +123,9 @@ export class MemoryTable {
   }
 
   private add(mapping: Mapping, stat: StatRecord): void {
-    const kernelId = `${mapping.kernelDev}:${mapping.kernelIno}`;
+    const { fileFlags } = mapping;
+    const sysv = (fileFlags & FILE_FLAG.SYSV) !== 0;
+    const kernelId = mappedKey(mapping.kernelDev, mapping.kernelIno, sysv);
     const inode = inodeKey(stat);
     const other = this.byKernelId.get(kernelId);
     if (other !== undefined) {
@@ -127,17 +134,39 @@ export class MemoryTable {
       return;
     }
     this.byKernelId.set(kernelId, inode);
-    const { fileFlags } = mapping;
-    if ((fileFlags & FILE_FLAG.SYSV) !== 0) {
-      this.refuse(mapping, "System V shared memory is not saved yet", "System V shared memory", "let the program detach it first (shmdt)");
+    if (sysv) {
+      this.addSegment(mapping, stat);
     } else if ((fileFlags & FILE_FLAG.MEMFD) !== 0) {
       if (!this.byInode.has(inode)) this.addMemfd(mapping, stat);
     } else if ((fileFlags & FILE_FLAG.SHMEM_ANON) !== 0) {
-      const { data } = this.context.contents(stat, mapping.source);
+      const { data } = this.context.contents.of(stat, mapping.source);
       this.push(mapping, stat, { kind: "shmem", identity: makeIdentity(mapping.name, stat, true), data });
     } else {
       this.addFile(mapping, stat);
     }
+  }
+
+  /** Segments that somebody else has attached too; `inTree`: mappings of the tree, by id. */
+  checkSegments(inTree: ReadonlyMap<bigint, number>, outsiders: { sharer(file: MappedFile): string | undefined }): void {
+    checkAttached(
+      this.files,
+      this.segments,
+      inTree,
+      (file) => outsiders.sharer(file),
+      (problem) => {
+        this.context.refuse(problem);
+      },
+    );
+  }
+
+  private addSegment(mapping: Mapping, stat: StatRecord): void {
+    const segment = this.segments.find(mapping.kernelIno, mapping.name);
+    if (segment === undefined) {
+      this.refuse(mapping, "it is of another IPC namespace than crctl's", SYSV_OBJECT);
+      return;
+    }
+    const data = this.context.contents.ofSegment(stat, mapping.source);
+    this.push(mapping, stat, { kind: "sysv", identity: makeIdentity(mapping.name, stat, true), segment, data });
   }
 
   private addFile(mapping: Mapping, stat: StatRecord): void {
@@ -151,7 +180,7 @@ export class MemoryTable {
         this.push(mapping, stat, {
           kind: "ghost",
           identity: makeIdentity(naming.path, stat, true),
-          ...this.context.contents(stat, mapping.source),
+          ...this.context.contents.of(stat, mapping.source),
         });
         return;
       default: {
@@ -162,7 +191,7 @@ export class MemoryTable {
   }
 
   private addMemfd(mapping: Pick<Mapping, "kernelDev" | "kernelIno" | "name" | "source">, stat: StatRecord): number {
-    const { data } = this.context.contents(stat, mapping.source);
+    const { data } = this.context.contents.of(stat, mapping.source);
     return this.push(mapping, stat, {
       kind: "memfd",
       identity: makeIdentity(mapping.name, stat, true),
@@ -179,7 +208,7 @@ export class MemoryTable {
   ): number {
     const entry = { ...file, id: this.files.length, kernelDev: mapping.kernelDev, kernelIno: mapping.kernelIno };
     this.files.push(entry);
-    this.byInode.set(inodeKey(stat), entry);
+    if (entry.kind !== "sysv") this.byInode.set(inodeKey(stat), entry);
     return entry.id;
   }
 
@@ -227,6 +256,7 @@ export interface MappedUse {
   private: boolean;
   /** the largest end of a mapping within the file */
   end: bigint;
+  mappings: number;
   subject: Subject;
 }
 
@@ -236,11 +266,14 @@ export class MappedSlots {
   private readonly memfds = new Map<number, number>();
   private readonly readers = new Map<number, number>();
   private readonly writers = new Map<number, number>();
+  private readonly segments: SegmentPlanner;
 
   constructor(
     private readonly files: readonly MappedFile[],
     private readonly context: RestoreContext,
-  ) {}
+  ) {
+    this.segments = new SegmentPlanner(context);
+  }
 
   /** Undefined: there is no such use, or a problem was told. */
   slot(memory: number, writable: boolean): number | undefined {
@@ -263,13 +296,16 @@ export class MappedSlots {
         this.addBase(file, use, this.ghost(file.ghost, file.identity, file.data, use.subject));
         return;
       case "sysv":
-        this.context.refuse({
-          ...use.subject,
-          code: "E_UNSUPPORTED",
-          object: "System V shared memory",
-          why: "it cannot be restored yet",
-        });
+        this.addSegment(file, use);
     }
+  }
+
+  /** Attached by its id: the descriptor only tells which one is meant. */
+  private addSegment(file: MappedFile, use: MappedUse): void {
+    const slot = this.segments.add(file, use.mappings, use.subject);
+    if (slot === undefined) return;
+    this.writers.set(file.id, slot);
+    this.readers.set(file.id, slot);
   }
 
   /** A file without a name, with its contents; the same one for everybody. */

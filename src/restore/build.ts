@@ -100,7 +100,7 @@ class PlanBuilder {
       notes: objects.notes,
       pageBytes: new Map(drafts.map(({ task, manifest }) => [pidOf(task), manifest.pageBytes])),
       sharesGroup: tree.rootInCallerGroup,
-      dataBytes: objects.createOps.reduce((sum, op) => (op.type === OP.FILL ? sum + (op.a ?? 0n) : sum), 0n),
+      dataBytes: [...objects.createOps, ...objects.lastOps].reduce((sum, op) => (isFill(op) ? sum + (op.a ?? 0n) : sum), 0n),
       plan: {
         detach: this.options.detach,
         progress,
@@ -215,8 +215,9 @@ class PlanBuilder {
         let sum = uses.get(use.memory);
         if (sum === undefined) {
           const subject = { ...subjectOf(task), object: "mapped file", path: file.identity.path };
-          uses.set(use.memory, (sum = { writable: false, readable: false, private: false, end: 0n, subject }));
+          uses.set(use.memory, (sum = { writable: false, readable: false, private: false, end: 0n, mappings: 0, subject }));
         }
+        sum.mappings++;
         if (use.writable) sum.writable = true;
         else sum.readable = true;
         if (use.private) sum.private = true;
@@ -323,6 +324,10 @@ class PlanBuilder {
     }
     return ops;
   }
+}
+
+function isFill({ type }: Op): boolean {
+  return type === OP.FILL || type === OP.SEGMENT_FILL;
 }
 
 /** What leaders do with their sessions' terminals, where tree.ts has put the making of sessions and groups. */

@@ -7,9 +7,11 @@ import { CrctlError, ioError, type Details, type ErrorCode } from "../errors.js"
 import { executorFault, executorFaultPlaced, fault } from "../fault.js";
 import { LOCK_OBJECT } from "../kinds/locks.js";
 import { PTY_OBJECT } from "../kinds/pty.js";
+import { SYSV_OBJECT } from "../kinds/sysv.js";
 import { native, nativePaths } from "../native.js";
 import type { BuiltPlan } from "./build.js";
 import { removeSocketFiles } from "./socket-files.js";
+import { removeSegments } from "./segments.js";
 import { FAILURE_STAGE, PLAN_FD, STAGE, encodePlan, type EncodedPlan, type Subject } from "./plan.js";
 import { pathOf } from "./planner.js";
 
@@ -144,7 +146,10 @@ class Run {
       if (line === undefined) {
         const error = this.reap(this.failure);
         // who would have done it was killed
-        if (!this.cleared) removeSocketFiles(this.built.plan.create, this.startedNs);
+        if (!this.cleared) {
+          removeSocketFiles(this.built.plan.create, this.startedNs);
+          removeSegments(this.built.plan.create, this.child.pid);
+        }
         throw error;
       }
       const [word, ...rest] = line.split(" ");
@@ -242,7 +247,7 @@ class Run {
     return new CrctlError(
       code,
       `the restore failed while ${describeStage(stage)}: ${text.join(" ")}: ${errnoName(errno)}; nothing of the tree is left`,
-      code === "E_NO_SPACE" ? { ...details, hint: "free some space on the file system on which the file was" } : details,
+      code === "E_NO_SPACE" ? { ...details, hint: spaceHint(subject) } : details,
     );
   }
 
@@ -288,10 +293,16 @@ function codeOf(stage: number, errno: number, { object }: Subject): ErrorCode {
   if (stage === STAGE.FORK && errno === EEXIST) return "E_PID_IN_USE";
   if (errno === ESTALE) return "E_FILE_CHANGED";
   if (errno === EPERM || errno === EACCES) return "E_PERMISSION";
-  // an address or a terminal's number that somebody else has
+  // an address, a terminal's number, a segment's key or id that somebody else has
   if (errno === EADDRINUSE || (errno === EBUSY && object === PTY_OBJECT)) return "E_CONFLICT";
+  if ((errno === EBUSY || errno === EEXIST) && object === SYSV_OBJECT) return "E_CONFLICT";
   if (errno === ENOSPC || errno === EDQUOT) return "E_NO_SPACE";
   return "E_RESTORE_FAILED";
+}
+
+function spaceHint({ object }: Subject): string {
+  if (object === SYSV_OBJECT) return "remove segments that nobody needs, or raise kernel.shmmni or kernel.shmall";
+  return "free some space on the file system on which the file was";
 }
 
 function describeStage(stage: number): string {

@@ -9,6 +9,7 @@ import type { CoreHead, Note } from "../image/elfcore.js";
 import {
   Control,
   Extent,
+  FILE_FLAG,
   IMAGE_KIND,
   ImageInfo,
   Lock,
@@ -71,22 +72,32 @@ export class MappedFileIndex {
   private readonly byKernelId = new Map<string, number>();
 
   constructor(files: readonly MappedFile[]) {
-    for (const { id, kernelDev, kernelIno } of files) {
+    for (const { id, kind, kernelDev, kernelIno } of files) {
       const dev = Number(kernelDev >> 32n);
-      this.byKernelId.set(key(dev, Number(kernelDev & 0xffffffffn), Number(kernelIno & 0xffffffffn), Number(kernelIno >> 32n)), id);
+      const inode = key(dev, Number(kernelDev & 0xffffffffn), Number(kernelIno & 0xffffffffn), Number(kernelIno >> 32n));
+      this.byKernelId.set(kind === "sysv" ? segmentKey(inode) : inode, id);
     }
   }
 
-  /** `view` at a device's two numbers, and at an inode number. */
-  find(view: DataView, devAt: number, inoAt: number): number | undefined {
-    return this.byKernelId.get(
-      key(view.getUint32(devAt, true), view.getUint32(devAt + 4, true), view.getUint32(inoAt, true), view.getUint32(inoAt + 4, true)),
+  /** `view` at a device's two numbers, and at an inode number, or the id of System V shared memory. */
+  find(view: DataView, devAt: number, inoAt: number, sysv: boolean): number | undefined {
+    const inode = key(
+      view.getUint32(devAt, true),
+      view.getUint32(devAt + 4, true),
+      view.getUint32(inoAt, true),
+      view.getUint32(inoAt + 4, true),
     );
+    return this.byKernelId.get(sysv ? segmentKey(inode) : inode);
   }
 }
 
 function key(major: number, minor: number, inoLow: number, inoHigh: number): string {
   return `${major}:${minor}:${inoHigh}:${inoLow}`;
+}
+
+/** An id may be the inode number of other memory. */
+function segmentKey(inode: string): string {
+  return `sysv ${inode}`;
 }
 
 /** Makes the manifest of one task, in two steps: what it needs, and, once that has descriptors, the bytes. */
@@ -131,7 +142,8 @@ export class ManifestDraft {
     for (let i = 0, record = at; i < count; i++, record += size) {
       const kind = view.getUint32(record + VMA.kind, true);
       if (kind !== VMA_KIND.FILE_PRIVATE && kind !== VMA_KIND.FILE_SHARED) continue;
-      const memory = files.find(view, record + VMA.dev, record + VMA.ino);
+      const sysv = (view.getUint32(record + VMA.fileFlags, true) & FILE_FLAG.SYSV) !== 0;
+      const memory = files.find(view, record + VMA.dev, record + VMA.ino, sysv);
       if (memory === undefined) {
         const address = view.getBigUint64(record, true).toString(16);
         throw new CrctlError("E_IMAGE_DAMAGED", `${this.head.where}: the image does not know the file mapped at 0x${address}`);
@@ -155,7 +167,7 @@ export class ManifestDraft {
     const { view, at, count } = this.records(NT.MM, Mm);
     if (count !== 1) throw new CrctlError("E_IMAGE_DAMAGED", `${this.head.where}: it has ${count} memory layouts`);
     if (view.getBigUint64(at + MM.ino, true) === 0n) return undefined;
-    const memory = files.find(view, at + MM.dev, at + MM.ino);
+    const memory = files.find(view, at + MM.dev, at + MM.ino, false);
     if (memory === undefined) throw new CrctlError("E_IMAGE_DAMAGED", `${this.head.where}: the image does not know its executable`);
     return { at: at + MM.fd, memory };
   }
@@ -259,6 +271,7 @@ const VMA = {
   dev: offsetOf(Vma, "dev_major"),
   ino: offsetOf(Vma, "ino"),
   fd: offsetOf(Vma, "fd"),
+  fileFlags: offsetOf(Vma, "file_flags"),
   offset: offsetOf(Vma, "offset"),
 } as const;
 

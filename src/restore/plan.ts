@@ -78,6 +78,9 @@ export const OP = {
   TCP_ENDED: 97,
   CONNECT_ADDRESS: 93,
   DATAGRAM: 98,
+  SEGMENT: 99,
+  SEGMENT_FILL: 100,
+  SEGMENT_SET: 101,
   PTY: 30,
   PTY_SLAVE: 31,
   LOCK: 27,
@@ -186,6 +189,21 @@ export const PlanOp = new Struct({
   b: "u64",
   data_off: "u32",
   data_len: "u32",
+});
+
+/** enum plan_segment_flag */
+export const SEGMENT = { TAKE: 1, MARKED: 2, LOCKED: 4 } as const;
+
+export const PlanSegment = new Struct({
+  id: "s32",
+  key: "s32",
+  uid: "u32",
+  gid: "u32",
+  cuid: "u32",
+  cgid: "u32",
+  mode: "u32",
+  flags: "u32",
+  size: "u64",
 });
 
 /** enum plan_tcp_option */

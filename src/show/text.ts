@@ -2,9 +2,11 @@
 
 import { printable } from "../errors.js";
 import type { CoreHead } from "../image/elfcore.js";
-import { VMA_KIND } from "../image/layout.js";
+import { FILE_FLAG, VMA_KIND } from "../image/layout.js";
 import type { Image } from "../image/read.js";
 import type { LockedRange, MappedFile, OpenFile, Task, TcpFile } from "../image/schema.js";
+import { kernelDevice } from "../kinds/memory.js";
+import { mappedKey, segmentText } from "../kinds/sysv.js";
 import { formatBytes, formatNs, plural } from "../ui/format.js";
 import type { Paint } from "../ui/output.js";
 
@@ -77,9 +79,15 @@ function objects(task: Task, image: Image, cores: Cores, { verbose }: Options): 
   for (const { fd, ...range } of task.locks ?? []) lines.push(`fd ${fd} locked by the process: ${lockedRange(range)}`);
   const head = task.core === undefined ? undefined : cores.get(task.core);
   for (const mapped of head === undefined ? [] : sharedOf(head, image)) {
-    lines.push(`shared ${mapped.kind} ${printable(mapped.name ?? mapped.identity.path)}, ${formatBytes(mapped.identity.size)}`);
+    lines.push(`shared ${describeShared(mapped)}, ${formatBytes(mapped.identity.size)}`);
   }
   return lines;
+}
+
+function describeShared({ kind, name, identity, segment }: MappedFile): string {
+  if (segment === undefined) return `${kind} ${printable(name ?? identity.path)}`;
+  const marks = [segment.destroyed ? ", marked for destruction" : "", segment.locked ? ", locked" : ""].join("");
+  return `System V segment ${segmentText(segment)}${marks}`;
 }
 
 function locked({ locks }: OpenFile): string {
@@ -96,8 +104,8 @@ function sharedOf(head: CoreHead, image: Image): MappedFile[] {
   const found = new Set<MappedFile>();
   for (const vma of head.vmas()) {
     if (vma.kind !== VMA_KIND.FILE_SHARED) continue;
-    const dev = (BigInt(vma.dev_major) << 32n) | BigInt(vma.dev_minor);
-    const file = image.memory.find((candidate) => candidate.kernelDev === dev && candidate.kernelIno === vma.ino);
+    const key = mappedKey(kernelDevice(vma.dev_major, vma.dev_minor), vma.ino, (vma.file_flags & FILE_FLAG.SYSV) !== 0);
+    const file = image.memory.find(({ kind, kernelDev, kernelIno }) => mappedKey(kernelDev, kernelIno, kind === "sysv") === key);
     if (file !== undefined) found.add(file);
   }
   return [...found];

@@ -13,6 +13,7 @@ describeRows("memory", [
   { program: "shared_anon" },
   { program: "shared_live" },
   { program: "memfd" },
+  { program: "sysv_shm" },
   { program: "dev_zero" },
   { program: "cow_fork" },
   { program: "droppable", args: ["emptied"] },

@@ -51,7 +51,7 @@ async function look(script: string, options: { sessions?: boolean; told?: readon
   outsiders.except(new Set(tree.map((task) => task.pid)));
   const { files: found, tables } = collectDescriptors(tasks, new Map([[pid, options.told ?? []]]), problems);
   const contents = new Contents();
-  const memory = new MemoryTable({ refuse: (problem) => problems.add(problem), contents: (stat, source2) => contents.of(stat, source2) });
+  const memory = new MemoryTable({ refuse: (problem) => problems.add(problem), contents });
   const context = new Context(found, pid, { problems, contents, memory, outsiders }, false);
   const dumped = found.map((file) => dumpDescription(file, context));
   const saved = dumped.filter((file) => file !== undefined);

@@ -173,7 +173,8 @@ function mapsLine(line: string, rename: Renaming): string {
   const parts = /^(\S+ \S+ \S+) (\S+) (\d+) +(.*)$/.exec(line);
   if (parts === null) return line;
   const [, place, device, inode, name = ""] = parts;
-  return name.endsWith(" (deleted)")
+  // ids of System V shared memory stay
+  return name.endsWith(" (deleted)") && !/^\/SYSV[0-9a-f]{8} /.test(name)
     ? `${place} ${rename.name("inode", `${device} ${inode}`)} ${name}`
     : `${place} ${device} ${inode} ${name}`;
 }

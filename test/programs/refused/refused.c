@@ -191,11 +191,29 @@ static void process_directory(void)
 	TRY(chdir("/proc/self/task"));
 }
 
-static void sysv_memory(void)
+static char *segment(size_t size, int flags)
 {
-	int id = TRY(shmget(IPC_PRIVATE, PAGE, 0600));
-	memset(TRY(shmat(id, NULL, 0)), 1, PAGE);
+	int id = TRY(shmget(IPC_PRIVATE, size, 0600 | flags));
+	char *memory = TRY(shmat(id, NULL, 0));
+
 	TRY(shmctl(id, IPC_RMID, NULL));
+	return memory;
+}
+
+/* Behind shmat()'s back: such a mapping is not counted. */
+static void sysv_mapped(void)
+{
+	char path[64], *memory = segment(PAGE, 0);
+
+	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (unsigned long)memory, (unsigned long)memory + PAGE);
+	int fd = TRY(open(path, O_RDWR));
+	memset(TRY(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)), 1, PAGE);
+	close(fd);
+}
+
+static void sysv_huge(void)
+{
+	segment(2 << 20, SHM_HUGETLB | SHM_NORESERVE);
 }
 
 static void huge_pages(void)
@@ -216,7 +234,7 @@ static const struct refused_kind descriptors_and_memory[] = {
 	{ "aio", aio, NULL }, { "lease-deleted", lease_deleted, NULL },
 	{ "deleted-cwd", deleted_cwd, NULL },
 	{ "proc-file", process_file, NULL }, { "proc-cwd", process_directory, NULL },
-	{ "sysv-shm", sysv_memory, NULL }, { "hugetlb", huge_pages, NULL },
+	{ "sysv-mapped", sysv_mapped, NULL }, { "sysv-huge", sysv_huge, NULL }, { "hugetlb", huge_pages, NULL },
 	{ NULL, NULL, NULL },
 };
 
