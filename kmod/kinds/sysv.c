@@ -7,7 +7,7 @@
  */
 #include <linux/file.h>
 #include <linux/mman.h>
-#include <linux/shm.h>
+#include <uapi/linux/shm.h>
 #include <linux/xarray.h>
 
 #include "proc/proc.h"

@@ -14,6 +14,7 @@ describeRows("memory", [
   { program: "shared_live" },
   { program: "memfd" },
   { program: "sysv_shm" },
+  { program: "sysv_twin" },
   { program: "dev_zero" },
   { program: "cow_fork" },
   { program: "droppable", args: ["emptied"] },
