@@ -126,7 +126,7 @@ export class SegmentPlanner {
 }
 
 /** Why it cannot be made, nor taken over. */
-function conflictOf(segment: Segment, table: readonly SegmentStat[]): { why: string; hint: string } | undefined {
+export function conflictOf(segment: Segment, table: readonly SegmentStat[]): { why: string; hint: string } | undefined {
   const hint = `ipcs -m lists them, ipcrm removes one that nobody needs`;
   const there = table.find(({ id }) => id === segment.id);
   if (there !== undefined) {

@@ -87,6 +87,9 @@ static const struct field counts[] = {
 #define RECORD crctl_image_info
 	AT(IMAGE, nr_threads),
 #undef RECORD
+#define RECORD crctl_vma
+	AT(VMA, attachment),
+#undef RECORD
 #define RECORD crctl_thread
 	AT(THREAD, nr_pids),
 #undef RECORD
@@ -103,7 +106,7 @@ static const struct field counts[] = {
 
 static const struct field offsets[] = {
 #define RECORD crctl_vma
-	AT(VMA, offset), AT(VMA, name_off),
+	AT(VMA, offset), AT(VMA, name_off), AT(VMA, ino),
 #undef RECORD
 #define RECORD crctl_mm
 	AT(MM, exe_off),

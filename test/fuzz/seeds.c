@@ -21,6 +21,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -196,6 +197,39 @@ static void memory(void)
 	mmap(NULL, 8 << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_NORESERVE, -1, 0);
 }
 
+/* A segment of ours, which goes with us; -1: none yet. */
+static int segment = -1;
+
+/* Parts of one attachment, and another one for reading. */
+static void segments(void)
+{
+	int id = segment < 0 ? shmget(IPC_PRIVATE, 8 << 12, 0600) : segment;
+	char *p = shmat(id, NULL, 0);
+
+	if (p == (void *)-1 || shmat(id, NULL, SHM_RDONLY) == (void *)-1 || (segment < 0 && shmctl(id, IPC_RMID, NULL)))
+		err(2, "a segment");
+	p[0] = 1;
+	munmap(p + (2 << 12), 2 << 12);
+	mprotect(p + (5 << 12), 1 << 12, PROT_READ);
+}
+
+/* Its file, for manifests to mean it by. No other process gets our attachment. */
+static void make_segment(void)
+{
+	char path[64], *p;
+	int fd;
+
+	segment = shmget(IPC_PRIVATE, 8 << 12, 0666);
+	p = shmat(segment, NULL, 0);
+	if (p == (void *)-1 || madvise(p, 8 << 12, MADV_DONTFORK) || shmctl(segment, IPC_RMID, NULL))
+		err(2, "a segment");
+	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (unsigned long)p, (unsigned long)p + (8 << 12));
+	fd = open(path, O_RDWR);
+	if (fd < 0 || dup2(fd, FD_SEGMENT) != FD_SEGMENT)
+		err(2, "%s", path);
+	close(fd);
+}
+
 /* A connection of which one end has sent more than the other takes, and datagrams that are being put together. */
 static void sockets(void)
 {
@@ -272,13 +306,14 @@ static void settings(void)
 static const struct {
 	const char *name;
 	void (*set_up)(void);
-	bool manifest_only;	/* a filter is added by who makes the manifest */
+	/* a filter is added by who makes the manifest; a dump alone cannot attach segments */
+	bool manifest_only;
 } kinds[] = {
 	{ .name = "plain", .set_up = plain }, { .name = "threads", .set_up = threads },
 	{ .name = "signals", .set_up = signals }, { .name = "timers", .set_up = timers },
 	{ .name = "other_ids", .set_up = other_ids }, { .name = "memory", .set_up = memory },
 	{ .name = "settings", .set_up = settings }, { .name = "descriptors", .set_up = descriptors },
-	{ .name = "keys", .set_up = keys },
+	{ .name = "keys", .set_up = keys }, { .name = "segments", .set_up = segments, .manifest_only = true },
 	{ .name = "sandboxed", .set_up = sandboxed, .manifest_only = true },
 };
 
@@ -393,7 +428,7 @@ static void name_descriptors(uint8_t *desc, uint32_t type)
 		if (v.kind == CRCTL_VMA_FILE_PRIVATE)
 			v.fd = FD_EXE;
 		if (v.kind == CRCTL_VMA_FILE_SHARED)
-			v.fd = FD_SHARED;
+			v.fd = v.file_flags & CRCTL_FILE_SYSV ? FD_SEGMENT : FD_SHARED;
 		memcpy(desc + i * h.rec_size, &v, sizeof(v));
 	}
 }
@@ -499,6 +534,7 @@ size_t make_seeds(struct seed *seeds, size_t room)
 		errx(2, "room for %zu seeds is not enough", room);
 	if (shared < 0 || ftruncate(shared, 16 << 12) || dup2(shared, FD_SHARED) != FD_SHARED)
 		err(2, "a file to share");
+	make_segment();
 	for (i = 0; i < nr; i++)
 		make_seed(&seeds[i], i);
 	for (i = 0; i < nr; i++)

@@ -14,6 +14,7 @@ enum {
 	FD_GATE = 43,		/* a pipe with one byte in it */
 	FD_REPORT = 44,		/* a pipe that nobody reads much of */
 	FD_SOCKET = 45,		/* an end of a pair of unix sockets */
+	FD_SEGMENT = 46,	/* the file of System V shared memory */
 };
 
 struct seed {

@@ -6,9 +6,10 @@
 import { expect } from "chai";
 import { lstatSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
-import { describeOutcome, must, type Outcome } from "./lib/crctl.js";
+import { describeOutcome, must, run, type Outcome } from "./lib/crctl.js";
 import { Clean, faulty, naming, share, tidsOfTree } from "./lib/faults.js";
 import { PACE } from "./lib/pace.js";
+import { PROGRAMS as BIN } from "./lib/paths.js";
 import { pidsOfTree, viewTree } from "./lib/procfs.js";
 import { Herd } from "./lib/program.js";
 import { withJournal } from "./lib/scenario.js";
@@ -35,6 +36,7 @@ const PROGRAMS = [
   "pty_unread",
   "locks",
   "async",
+  "sysv_shm",
 ];
 
 interface PlannedOp {
@@ -82,6 +84,17 @@ const isRemembered = (socket: string): boolean => socket.startsWith("tcp") && so
 const ports = (): string[] => sockets().filter((socket) => !isRemembered(socket));
 const remembers = (): boolean => sockets().some(isRemembered);
 
+/** Segments of System V shared memory: id, key, and by how many mappings each is attached. */
+function segments(): { id: number; key: number; attached: number }[] {
+  return readFileSync("/proc/sysvipc/shm", "utf8")
+    .split("\n")
+    .slice(1, -1)
+    .map((line) => {
+      const [key = 0, id = 0, , , , , attached = 0] = line.trim().split(/\s+/).map(Number);
+      return { id, key, attached };
+    });
+}
+
 /** What a failed restore could leave beyond tasks and files: terminals, and names of sockets, of which each line's last is one. */
 function leftovers(): { terminals: string[]; names: string[] } {
   const lines = readFileSync("/proc/net/unix", "utf8").split("\n").slice(1);
@@ -114,14 +127,20 @@ describe("faults: a restore with all kinds of descriptors", function () {
       const directories = herd.members.map(({ directory }) => directory);
       // files that nobody is bound to any more: the first restore that comes so far takes their place
       for (const file of socketsIn(directories)) rmSync(file);
+      // of the segments that stayed some are taken over, the others made again
+      for (const { id } of segments().filter((_, i) => i % 2 === 0)) {
+        expect((await run(path.join(BIN, "segment"), ["remove", String(id)])).status).to.equal(0);
+      }
       const clean = new Clean(tids, [herd.directory, image, ...directories]);
       const nothing = leftovers();
+      const stayed = segments();
       const taken = new Set(ports());
       const check = async (fault: string, act: () => Promise<void>): Promise<void> =>
         naming(fault, async () => {
           await act();
           await clean.check();
           expect(leftovers()).to.deep.equal(nothing);
+          expect(segments()).to.deep.equal(stayed);
           // the ends of a connection tell each other
           await until(
             () => `no address to be taken, but ${ports().join(", ")}`,
@@ -144,6 +163,8 @@ describe("faults: a restore with all kinds of descriptors", function () {
         "executor.op.send=die",
         "executor.op.tcp-open:4=die",
         "executor.op.tcp-send=die",
+        "executor.op.segment-fill=die",
+        "executor.op.segment-set=die",
         "executor.gate=die",
       ]) {
         await check(fault, async () => {

@@ -32,6 +32,7 @@ const LATER = [
   "mfd.lookup:5",
   "load.read:4",
   "restore.map:30",
+  "restore.attach:3",
   "restore.fill:7",
   ...(HAS_PROTECTION_KEYS ? ["restore.keys:2"] : []),
   "restore.clone:2",
@@ -56,6 +57,7 @@ function herd(): Promise<Herd> {
     { program: "tcp_connected", args: ["100000"] },
     { program: "udp" },
     { program: "unix_peer" },
+    { program: "sysv_shm" },
     ...(HAS_PROTECTION_KEYS ? [{ program: "pkeys" }] : []),
   ]);
 }

@@ -96,6 +96,7 @@ describe("System V shared memory", () => {
 
   it("one that stayed gets the contents of the image", async () => {
     await away(async (image, id) => {
+      expect((await must(["show", image])).stdout).to.include(`shared System V segment ${id} (key 0x${KEY.toString(16)}), 12`);
       await segment("write", id, HOLE, TEXT);
       const { stderr } = await must(["restore", "-D", image, "--check"]);
       expect(stderr).to.match(/attached by nobody/);

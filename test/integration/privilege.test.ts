@@ -346,6 +346,13 @@ const HOSTILE: Record<string, string> = {
   lock_start: "errno EINVAL",
   lock_end: "errno EINVAL",
   lock_kind: "errno EINVAL",
+  // System V shared memory is attached by its id, and the descriptor has to be of it
+  segment_file: "errno ESTALE",
+  segment_id: "errno EINVAL",
+  segment_private: "errno EINVAL",
+  segment_later: "errno EINVAL",
+  segment_part: "errno EINVAL",
+  segment_none: "errno EINVAL",
   // protection keys
   keys: HAS_PROTECTION_KEYS ? "exit 0" : "errno EINVAL",
   keys_many: "errno EINVAL",
@@ -375,12 +382,20 @@ describe("a hostile image", () => {
     expect(root.stdout).to.equal("errno EINVAL\n");
   });
 
+  const asRoot = async (change: string): Promise<string> => {
+    const outcome = await run(path.join(nobody.programs, "hostile"), [newDirectory(), change]);
+    expect(outcome.status, describeOutcome(outcome)).to.equal(0);
+    return outcome.stdout.trim();
+  };
+
+  it("attaches the System V shared memory that whoever executes it may, and no other than it has a descriptor of", async () => {
+    // for reading only, as it says
+    expect(await asRoot("segment")).to.equal("exit 0");
+    expect(await asRoot("segment_of_nobody")).to.equal("signal 9");
+    expect(await asRoot("segment_other")).to.equal("errno ESTALE");
+  });
+
   it("says who the peer of a socket is if it is root's, and not if it has the right to restore alone", async () => {
-    const asRoot = async (change: string): Promise<string> => {
-      const outcome = await run(path.join(nobody.programs, "hostile"), [newDirectory(), change]);
-      expect(outcome.status, describeOutcome(outcome)).to.equal(0);
-      return outcome.stdout.trim();
-    };
     expect(await asRoot("peer")).to.equal("exit 1");
     expect(await asRoot("peer_file")).to.equal("signal 9");
     expect(await asRoot("peer_of_nobody")).to.equal("exit 0");

@@ -117,6 +117,8 @@ const TEMPORARY = ["/tmp", "/var/tmp", "/dev/shm", "/run"];
 
 export interface Surroundings {
   files: Record<string, string[]>;
+  /** System V shared memory: key, id and permissions of each segment */
+  segments: string[];
   moduleUsers: string;
 }
 
@@ -125,6 +127,10 @@ function surroundings(...directories: readonly string[]): Surroundings {
     files: Object.fromEntries(
       [...TEMPORARY, ...directories].filter((name) => existsSync(name)).map((name) => [name, readdirSync(name).sort()]),
     ),
+    segments: readFileSync("/proc/sysvipc/shm", "utf8")
+      .split("\n")
+      .slice(1, -1)
+      .map((line) => line.trim().split(/\s+/).slice(0, 3).join(" ")),
     moduleUsers: readFileSync("/sys/module/crctl/refcnt", "utf8").trim(),
   };
 }

@@ -26,6 +26,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -42,6 +43,23 @@
 #define SOMEBODY	4321
 
 static const char *file_to_map = "/proc/self/exe";
+
+/* A segment of ours that nobody else may attach. */
+static int own_segment;
+
+static const char *make_segment(void)
+{
+	static char path[64];
+	char *memory;
+
+	own_segment = shmget(IPC_PRIVATE, 65536, 0600);
+	memory = shmat(own_segment, NULL, 0);
+	/* to be gone when we are */
+	if (memory == (void *)-1 || shmctl(own_segment, IPC_RMID, NULL))
+		err(2, "a segment");
+	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (unsigned long)memory, (unsigned long)memory + 65536);
+	return path;
+}
 
 /* Small enough for what anybody may lock: 64 KiB on older kernels. */
 static struct crctl_vma *smallest_anon(const struct image *im)
@@ -401,6 +419,27 @@ CHANGE(lock_closed, add_lock(im, 9999, 0, 0, 0))
 CHANGE(lock_start, add_lock(im, FD_EXE, 0, 1ull << 63, 0))
 CHANGE(lock_end, add_lock(im, FD_EXE, 0, 2, INT64_MAX))
 CHANGE(lock_kind, add_lock(im, FD_EXE, 2, 0, 0))
+static struct crctl_vma *attach(struct image *im, uint64_t id)
+{
+	struct crctl_vma *v = constants(im);
+
+	v->kind = CRCTL_VMA_FILE_SHARED;
+	v->file_flags = CRCTL_FILE_SYSV;
+	v->fd = FD_EXE;
+	v->ino = id;
+	v->flags = v->offset = 0;
+	v->prot = PROT_READ;
+	return v;
+}
+CHANGE(segment, attach(im, own_segment))
+CHANGE(segment_of_nobody, CREDS(im)->uid = CREDS(im)->euid = CREDS(im)->suid = CREDS(im)->fsuid = NOBODY;
+       CREDS(im)->cap_permitted = CREDS(im)->cap_effective = CREDS(im)->cap_ambient = 0; attach(im, own_segment))
+CHANGE(segment_other, attach(im, own_segment + 1))
+CHANGE(segment_id, attach(im, 1ull << 31))
+CHANGE(segment_private, attach(im, 0)->kind = CRCTL_VMA_FILE_PRIVATE)
+CHANGE(segment_later, attach(im, 0)->attachment = head(im, CRCTL_NT_VMA)->count)
+CHANGE(segment_part, attach(im, 0)->attachment = 1)
+CHANGE(segment_none, vma_of(im, CRCTL_VMA_FILE_PRIVATE)->attachment = 1)
 CHANGE(keys, MM(im)->pkeys = 3)
 CHANGE(keys_many, MM(im)->pkeys = 0x10001)
 CHANGE(keys_without_first, MM(im)->pkeys = 2)
@@ -415,7 +454,7 @@ static const struct {
 	enum { DUMP, MANIFEST } form;
 	int mode;			/* of the image file, 0: 0755 */
 	int open_flags;			/* of FILE */
-	int threads, big;
+	int threads, big, segment;
 } changes[] = {
 #define DUMPED(name, ...) { #name, .change = name, .form = DUMP, ##__VA_ARGS__ }
 #define MANIFESTED(name, ...) { #name, .change = name, .form = MANIFEST, ##__VA_ARGS__ }
@@ -448,6 +487,12 @@ static const struct {
 	MANIFESTED(peer_of_nobody, .check = is_named, .prepare = checkpoint_alone),
 	{ "lock_reader", .change = lock, .form = MANIFEST }, MANIFESTED(lock, .open_flags = O_RDWR),
 	MANIFESTED(lock_pipe), MANIFESTED(lock_closed), MANIFESTED(lock_start), MANIFESTED(lock_end), MANIFESTED(lock_kind),
+	MANIFESTED(segment, .check = cannot_write, .open_flags = O_RDWR, .segment = 1),
+	MANIFESTED(segment_of_nobody, .open_flags = O_RDWR, .prepare = checkpoint_alone, .segment = 1),
+	{ "segment_file", .change = segment, .form = MANIFEST },
+	MANIFESTED(segment_other, .open_flags = O_RDWR, .segment = 1),
+	MANIFESTED(segment_id), MANIFESTED(segment_private), MANIFESTED(segment_later), MANIFESTED(segment_part),
+	MANIFESTED(segment_none),
 	DUMPED(keys, .check = has_other_keys), DUMPED(keys_many), DUMPED(keys_without_first), DUMPED(key_of_none),
 	DUMPED(key_beyond),
 };
@@ -496,6 +541,8 @@ int main(int argc, char **argv)
 	error = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (error == MAP_FAILED)
 		err(2, "mmap");
+	if (changes[i].segment)
+		file_to_map = make_segment();
 	if (changes[i].form == MANIFEST) {
 		to_manifest(&im, pages);
 		place(open(pages, O_RDONLY), FD_PAGES);
