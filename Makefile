@@ -51,6 +51,8 @@ FUZZ_EXECUTIONS ?= $(if $(filter debug,$(KERNEL)),10000,100000)
 FUZZ_IMAGES ?= 20000
 FUZZ_PARSER ?= 10000000
 FUZZ_VM ?= $(VM) --timeout 14400 --memory $(MEMORY)
+# Servers and runtimes as Debian ships them.
+APPLICATIONS ?= node_modules/.bin/mocha --config test/applications/.mocharc.json
 STATIC ?= scripts/lint
 DEMO ?= test/demo.sh
 DEMO_VM ?= $(VM)
@@ -64,7 +66,7 @@ ifneq ($(wildcard $(node_prefix)/include/node/node_api.h),)
 export npm_config_nodedir ?= $(node_prefix)
 endif
 
-.PHONY: help setup build programs kmod kmod-test kmod-all check-endbr install uninstall demo lint test test-unit test-faults test-install bench clean distclean
+.PHONY: help setup build programs kmod kmod-test kmod-all check-endbr install uninstall demo lint test test-unit test-apps test-faults test-install bench clean distclean
 .PHONY: matrix debug-kernel fuzz fuzz-parser fuzz-exec fuzz-memory fuzz-images endurance
 
 help: ## this list
@@ -134,6 +136,9 @@ then_settings = $(if $(filter debug,$(KERNEL)),,&& $(SETTINGS) -g '$(1)')
 # The same with a module that fails where it is told to.
 faults_in_vm = CRCTL_KO=$$(vagrant/module --faults $(KERNEL)) && export CRCTL_KO && $(INTEGRATION_VM) -- env CRCTL_MODULE_FAULTS=1 $(subst ','\'',$(1))
 
+# Applications that the host has not installed lie over the machine's root.
+applications_in_vm = apps=$$(vagrant/apps) && $(call in_vm,$(KERNEL),--timeout $(PATIENCE) --memory $(MEMORY) --layer "$$apps",$(APPLICATIONS))
+
 # What is seen of other kernels: the module builds for each of them, and does its main work on some.
 OTHER_KERNELS = builds='$(MAKE) --no-print-directory -s kmod-all check-endbr' \
 	$(foreach kernel,$(CORE_KERNELS),'core-$(kernel)=$(call in_vm,$(kernel),--timeout 1200 --memory $(MEMORY),$(call in_bash,$(CORE) $(call then_settings,memfd_noexec)))')
@@ -142,6 +147,7 @@ test: setup build programs kmod-test ## all tests: static checks and unit tests 
 	@$(MAKE) --no-print-directory -s -C test/fuzz
 	@vagrant/suites -j $(JOBS) lint='$(STATIC)' unit='$(UNIT)' fuzz='$(MAKE) --no-print-directory -s -C test/fuzz check' \
 		$(foreach part,$(PARTS),integration-$(part)='CRCTL_KO=$$(vagrant/module $(KERNEL)) $(INTEGRATION_VM) -- $(subst ','\'',$(call in_bash,$(SHARE) CRCTL_PART=$(part)/$(words $(PARTS)) $(INTEGRATION)))') \
+		applications='$(applications_in_vm)' \
 		faults='$(call faults_in_vm,$(call in_bash,$(SHARE) $(INTEGRATION) -g '^faults: in the module' $(call then_settings,sig_enforce)))' \
 		short='$(call in_vm,$(KERNEL),--timeout $(PATIENCE) --memory $(MEMORY),$(call in_bash,$(SHORT) $(call then_settings,lockdown)))' \
 		$(if $(filter $(DEFAULT_KERNEL),$(KERNEL)),$(OTHER_KERNELS))
@@ -183,6 +189,9 @@ endurance: setup build programs kmod-test ## a thousand times unloaded under loa
 
 test-faults: setup build programs ## only what fails on demand (docs/faults.md), with a module that does so too
 	@vagrant/suites faults='$(call faults_in_vm,$(INTEGRATION) -g "^faults|no space left")'
+
+test-apps: setup build kmod-test ## only the servers and runtimes of test/applications
+	@vagrant/suites applications='$(applications_in_vm)'
 
 test-install: setup build ## the module as README has it installed on a lab host, through DKMS; compiles in the test machine
 	@$(VM) --timeout 3000 --no-module -- test/install.sh "$$(vagrant/kernel kdir $(KERNEL))"
