@@ -59,6 +59,14 @@ __printf(6, 7)
 void crctl_refuse(struct crctl_notes *n, u32 code, pid_t tid, u64 addr, u64 value,
 		  const char *fmt, ...);
 
+/* ---- kinds/clocks.c ---- */
+
+struct crctl_clock_offsets {
+	s64 monotonic_ns, boottime_ns;
+};
+
+void crctl_clock_offsets(const struct nsproxy *ns, struct crctl_clock_offsets *out);
+
 /* ---- the thread group being dumped ---- */
 
 /*
@@ -75,7 +83,8 @@ struct crctl_group {
 	struct pid **pids;		/* of each thread */
 	unsigned int nr_stacks;		/* threads whose stacks are held */
 	unsigned long *switches;	/* wait_task_inactive() of each thread */
-	u64 realtime_ns, monotonic_ns, boottime_ns;
+	u64 realtime_ns, monotonic_ns, boottime_ns;	/* the machine's */
+	struct crctl_clock_offsets offsets;
 	u64 xfeatures_used;		/* filled in by crctl_regs_dump() */
 };
 

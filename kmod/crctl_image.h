@@ -96,7 +96,7 @@ struct crctl_image_info {
 	__u32 kind;		/* enum crctl_image_kind */
 	__u32 nr_threads;
 	__u64 xfeatures_used;	/* union of all threads' xstate_bv, and PKRU with keys: what a CPU must have */
-	__u64 realtime_ns;	/* the clocks when the dump was opened */
+	__u64 realtime_ns;	/* the task's clocks when the dump was opened */
 	__u64 monotonic_ns;
 	__u64 boottime_ns;
 	char  release[64];	/* uname release of the dumping kernel */

@@ -137,6 +137,9 @@ struct segment;
 int op_segment(struct executor *ex, const struct plan_op *op, struct error *error);
 void remove_segments(struct executor *ex);
 
+/* clocks.c: PLAN_OP_CLOCKS */
+int op_clocks(struct executor *ex, const struct plan_op *op, struct error *error);
+
 /* locks.c: PLAN_OP_LOCK */
 int op_lock(struct executor *ex, const struct plan_op *op, struct error *error);
 

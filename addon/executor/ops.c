@@ -76,6 +76,8 @@ static int run_op(struct executor *ex, const struct plan_op *op, struct error *e
 	case PLAN_OP_SEGMENT_FILL:
 	case PLAN_OP_SEGMENT_SET:
 		return op_segment(ex, op, error);
+	case PLAN_OP_CLOCKS:
+		return op_clocks(ex, op, error);
 	case PLAN_OP_LOCK:
 		return op_lock(ex, op, error);
 	case PLAN_OP_INOTIFY:

@@ -103,6 +103,7 @@ static const struct op_rule rules[] = {
 	[PLAN_OP_SEGMENT]	= { true, true, ANY, BYTES },
 	[PLAN_OP_SEGMENT_FILL]	= { true, true, ANY, STRING },
 	[PLAN_OP_SEGMENT_SET]	= { true, true, ANY, BYTES },
+	[PLAN_OP_CLOCKS]	= { true, false, ANY, NONE },
 	[PLAN_OP_PTY_SET]	= { true, true, ANY, BYTES },
 	[PLAN_OP_INOTIFY_ADD]	= { true, true, ANY, STRING },
 };

@@ -267,6 +267,9 @@ enum plan_op_type {
 	PLAN_OP_SEGMENT_FILL	= 100,	/* data: name of the image's file; a: size, b: how many mappings
 					 * of it the tree has, if it was taken over */
 	PLAN_OP_SEGMENT_SET	= 101,	/* data: struct plan_segment; its owner and so on, and let go of */
+	PLAN_OP_CLOCKS		= 102,	/* children that we fork from now on have a time namespace;
+					 * a, b: what it adds to CLOCK_MONOTONIC and CLOCK_BOOTTIME of the machine,
+					 * ns, signed */
 };
 
 enum plan_segment_flag {

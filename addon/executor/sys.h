@@ -49,6 +49,11 @@ static inline int sys_close_range(unsigned int first, unsigned int last, unsigne
 	return (int)syscall(SYS_close_range, first, last, flags);
 }
 
+static inline int sys_unshare(unsigned long flags)
+{
+	return (int)syscall(SYS_unshare, flags);
+}
+
 static inline int sys_sched_setattr(pid_t tid, struct crctl_sched_attr *attr)
 {
 	return (int)syscall(SYS_sched_setattr, tid, attr, 0u);

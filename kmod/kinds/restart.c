@@ -111,6 +111,15 @@ unknown:
 
 /* ---- restore ---- */
 
+/* Of a reading of our own clock: the kernel waits by the machine's. */
+static u64 machine_monotonic(u64 own)
+{
+	struct crctl_clock_offsets offsets;
+
+	crctl_clock_offsets(current->nsproxy, &offsets);
+	return own - offsets.monotonic_ns;
+}
+
 /* Called last, so that the time on the clocks is that of the resumption. */
 void crctl_restart_restore(struct crctl_restore *r, u32 idx)
 {
@@ -150,7 +159,8 @@ void crctl_restart_restore(struct crctl_restore *r, u32 idx)
 		if (t.restart_arg[4]) {
 			if (t.restart_arg[3] & FUTEX_F_ABSOLUTE)
 				now = t.restart_arg[3] & FUTEX_F_CLOCKRT ?
-					r->img.info.realtime_ns : r->img.info.monotonic_ns;
+					r->img.info.realtime_ns :
+					machine_monotonic(r->img.info.monotonic_ns);
 			else
 				now = t.restart_arg[3] & FUTEX_F_CLOCKRT ?
 					ktime_get_real_ns() : ktime_get_ns();

@@ -100,8 +100,8 @@ static void fill_info(struct crctl_dump *d, size_t info_at)
 		.nr_threads = d->g.nr_threads,
 		.xfeatures_used = d->g.xfeatures_used,
 		.realtime_ns = d->g.realtime_ns,
-		.monotonic_ns = d->g.monotonic_ns,
-		.boottime_ns = d->g.boottime_ns,
+		.monotonic_ns = d->g.monotonic_ns + d->g.offsets.monotonic_ns,
+		.boottime_ns = d->g.boottime_ns + d->g.offsets.boottime_ns,
 	};
 
 	strscpy(info.release, utsname()->release, sizeof(info.release));

@@ -309,6 +309,7 @@ int crctl_group_get(struct crctl_group *g, struct task_struct *task)
 		g->mm = first->mm;
 		mmgrab(g->mm);
 	}
+	crctl_clock_offsets(first->nsproxy, &g->offsets);
 	task_unlock(first);
 	if (!g->mm)
 		return -ESRCH;

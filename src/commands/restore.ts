@@ -44,7 +44,11 @@ export const command: Command<Args> = {
         default: false,
         describe: "tasks get the process ids that the kernel gives: no privilege is needed to choose them",
       })
-      .option("force", { type: "boolean", default: false, describe: "take files as they are that changed since the dump" })
+      .option("force", {
+        type: "boolean",
+        default: false,
+        describe: "take files that changed since the dump, and clocks that run backwards",
+      })
       .option("check", { type: "boolean", default: false, describe: "only check and print the plan" })
       .epilogue("Without --detach crctl stays as the parent of the tree, passes signals on and ends as its root task ends."),
 

@@ -17,6 +17,7 @@ import { slaveIndex } from "../kinds/pty.js";
 import { native } from "../native.js";
 import { isDead, parseStat } from "../proc/stat.js";
 import { VERSION } from "../version.js";
+import { treeClocks } from "./clocks.js";
 import { Contents } from "./contents.js";
 import { Context } from "./context.js";
 import { openCores, reserveCores, type Core } from "./cores.js";
@@ -62,7 +63,7 @@ interface Collected {
   scheduling: ReadonlyMap<number, Sched>;
   rlimits: ReadonlyMap<number, Task["rlimits"]>;
   seccomp: ReadonlyMap<number, Task["seccomp"]>;
-  clocks: Inventory["clocks"];
+  clocks: Pick<Inventory, "clocks" | "timeOffsets">;
   /** descriptors of ours: connections whose ends are all in the tree */
   connections: readonly number[];
 }
@@ -190,8 +191,8 @@ interface Tools {
 }
 
 function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, watch }: Tools): Collected {
-  const clocks = native().clocks();
   const states = collectTasks(tree.tasks, problems);
+  const clocks = treeClocks(states, options.pid, problems);
   fault("dump.tasks");
   const live = states.filter((state) => !state.frozen.zombie);
   outsiders.except(new Set(states.map((state) => state.frozen.pid)));
@@ -341,10 +342,10 @@ function inventoryOf(collected: Collected, options: DumpOptions, id: string): Om
     requires: [],
     id,
     crctlVersion: VERSION,
-    createdUnixNs: collected.clocks.realtime,
+    createdUnixNs: collected.clocks.clocks.realtime,
     kernel: { release: os.release(), version: os.version(), machine: os.machine() },
     hostname: os.hostname(),
-    clocks: collected.clocks,
+    ...collected.clocks,
     bootId: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
     rootPid: options.pid,
     shellJob: options.shellJob,

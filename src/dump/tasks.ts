@@ -5,7 +5,7 @@ import type { FileIdentity, Sched, Task, Thread } from "../image/schema.js";
 import { NAMING_PROBLEMS, makeIdentity, nameOf } from "../kinds/identity.js";
 import { native, type FrozenTask, type StatRecord } from "../native.js";
 import { unifiedCgroup } from "../proc/cgroup.js";
-import { NAMESPACES, namespaceInode } from "../proc/ns.js";
+import { NAMESPACES, TIME_NAMESPACES, namespaceInode } from "../proc/ns.js";
 import { isDead, parseStat, type ProcStat } from "../proc/stat.js";
 import { statusNumber } from "../proc/status.js";
 import type { Problems } from "./problems.js";
@@ -104,7 +104,7 @@ function liveTask(frozen: FrozenTask, reading: Reading): TaskState {
   }
   const namespaces = namespacesOf(nsLinks);
   for (const name of NAMESPACES) {
-    if (namespaces[name] === reading.own[name]) continue;
+    if (TIME_NAMESPACES.includes(name) || namespaces[name] === reading.own[name]) continue;
     problems.add({
       ...details,
       object: "namespace",

@@ -60,8 +60,10 @@ export interface Inventory {
   createdUnixNs: bigint;
   kernel: { release: string; version: string; machine: string };
   hostname: string;
-  /** readings when the tree was frozen, ns */
+  /** readings by the tree when it was frozen, ns */
   clocks: { realtime: bigint; monotonic: bigint; boottime: bigint };
+  /** what its time namespace added to the machine's clocks, ns */
+  timeOffsets: { monotonic: bigint; boottime: bigint };
   bootId: string;
   rootPid: number;
   /** what the root's session, group and terminal were to the caller */

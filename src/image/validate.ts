@@ -32,6 +32,13 @@ const identity = check.map(
   { mountId: check.natural },
 );
 
+/** What fits in a signed number, with room for sums: some 146 years. */
+const nanoseconds: check.Check<bigint> = (value, path) => {
+  const ns = check.bigint(value, path);
+  if (BigInt.asIntN(63, ns) !== ns) throw new check.ShapeError(`${path} is too long a time`);
+  return ns;
+};
+
 const fileName: check.Check<string> = (value, path) => {
   const name = check.string(value, path);
   if (!isImageFile(name)) throw new check.ShapeError(`${path} is no name of an image's file`);
@@ -49,7 +56,8 @@ export const inventory: check.Check<Inventory> = check.map({
   createdUnixNs: check.bigint,
   kernel: check.map({ release: check.string, version: check.string, machine: check.string }),
   hostname: check.string,
-  clocks: check.map({ realtime: check.bigint, monotonic: check.bigint, boottime: check.bigint }),
+  clocks: check.map({ realtime: nanoseconds, monotonic: nanoseconds, boottime: nanoseconds }),
+  timeOffsets: check.map({ monotonic: nanoseconds, boottime: nanoseconds }),
   bootId: check.string,
   rootPid: check.pid,
   shellJob: check.boolean,

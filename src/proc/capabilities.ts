@@ -4,7 +4,15 @@ import { readFileSync } from "node:fs";
 
 import { statusField } from "./status.js";
 
-export const CAP = { SETUID: 7n, NET_ADMIN: 12n, NET_RAW: 13n, SYS_PTRACE: 19n, SYS_ADMIN: 21n, CHECKPOINT_RESTORE: 40n } as const;
+export const CAP = {
+  SETUID: 7n,
+  NET_ADMIN: 12n,
+  NET_RAW: 13n,
+  SYS_PTRACE: 19n,
+  SYS_ADMIN: 21n,
+  SYS_TIME: 25n,
+  CHECKPOINT_RESTORE: 40n,
+} as const;
 
 let own: bigint | undefined;
 

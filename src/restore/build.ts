@@ -9,6 +9,7 @@ import type { MappedUse } from "../kinds/memory.js";
 import { native } from "../native.js";
 import { mayCheckpoint } from "../proc/capabilities.js";
 import { AttributePlanner } from "./attributes.js";
+import { planClocks } from "./clocks.js";
 import { VdsoCheck, checkCpu, checkModule, checkRights } from "./machine.js";
 import { ManifestDraft, MappedFileIndex, type PeerCredentials } from "./manifest.js";
 import { checkNewPids } from "./new-pids.js";
@@ -69,6 +70,7 @@ class PlanBuilder {
     const cores = new Map<Task, CoreHead>();
     for (const task of image.tasks) if (task.core !== undefined) cores.set(task, readCoreHead(image, task.core));
     this.checkVdso(cores);
+    planClocks(image.inventory, this.options.force, objects);
     if (this.options.newPids) checkNewPids(image, objects);
     checkOwnRights(cores, objects);
     const tree = this.planTree(cores);

@@ -81,6 +81,7 @@ export const OP = {
   SEGMENT: 99,
   SEGMENT_FILL: 100,
   SEGMENT_SET: 101,
+  CLOCKS: 102,
   PTY: 30,
   PTY_SLAVE: 31,
   LOCK: 27,

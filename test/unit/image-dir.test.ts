@@ -24,7 +24,8 @@ const INVENTORY: Omit<Inventory, "files" | "sha256"> = {
   createdUnixNs: 1n,
   kernel: { release: "6.1", version: "#1", machine: "x86_64" },
   hostname: "h",
-  clocks: { realtime: 1n, monotonic: 2n, boottime: 2n ** 63n },
+  clocks: { realtime: 1n, monotonic: 2n, boottime: 2n ** 60n },
+  timeOffsets: { monotonic: 0n, boottime: 0n },
   bootId: "b",
   rootPid: 100,
   shellJob: false,
@@ -115,7 +116,7 @@ describe("image: directories", () => {
     const image = readImage(dir);
     expect(image.tasks).to.deep.equal(TASKS);
     expect(image.inventory).to.include({ rootPid: 100, hostname: "h" });
-    expect(image.inventory.clocks.boottime).to.equal(2n ** 63n);
+    expect(image.inventory.clocks.boottime).to.equal(2n ** 60n);
     const [pipe] = image.files;
     expect(pipe?.kind === "pipe" && [...(pipe.pipe.chunks[0]?.data ?? [])]).to.deep.equal([1, 2]);
     expect(readCoreHead(image, "core-100.elf").info.nr_threads).to.equal(1);
