@@ -36,6 +36,8 @@ export interface TaskView {
     files: Record<string, FileView>;
     threads: Record<string, ThreadView>;
     namespaces: Record<string, string>;
+    /** what the time namespace, which is a new one afterwards, adds to the machine's clocks */
+    clocks: string;
   };
 }
 
@@ -81,13 +83,17 @@ function read(path: string): string {
   return readFileSync(path, "latin1");
 }
 
+/** SIGUSR1 and SIGUSR2: test programs block them, and while they wait for them (rt_sigtimedwait) /proc shows them as not blocked. */
+const WAITED_FOR = 0xa00n;
+
 /**
  * Without pending signals that are not blocked: they are on their way, and gone at the next look. (Those of a process that is
- * stopped stay, and its program looks whether they come back.)
+ * stopped stay, and its program looks whether they come back.) Whether a program has come from "ready" to its wait yet is not
+ * looked at: one that had lost its blocking of these signals would die of the next.
  */
 function settled(status: Record<string, string>): Record<string, string> {
   const blocked = BigInt(`0x${status.SigBlk ?? "0"}`);
-  const seen = { ...status };
+  const seen: Record<string, string> = { ...status, SigBlk: (blocked | WAITED_FOR).toString(16).padStart(16, "0") };
   for (const key of ["SigPnd", "ShdPnd"])
     if (seen[key] !== undefined) seen[key] = (BigInt(`0x${seen[key]}`) & blocked).toString(16).padStart(16, "0");
   return seen;
@@ -271,7 +277,11 @@ function taskView(pid: number, isRoot: boolean, rename: Renaming): TaskView {
     maps: mergedMaps(pid, rename),
     files: entries(readdirSync(`${directory}/fd`), (fd) => fileView(pid, fd, rename)),
     threads: entries(readdirSync(`${directory}/task`), (tid) => threadView(pid, tid)),
-    namespaces: entries(readdirSync(`${directory}/ns`), (name) => readlinkSync(`${directory}/ns/${name}`)),
+    namespaces: entries(
+      readdirSync(`${directory}/ns`).filter((name) => !name.startsWith("time")),
+      (name) => readlinkSync(`${directory}/ns/${name}`),
+    ),
+    clocks: read(`${directory}/timens_offsets`),
   };
   return view;
 }
