@@ -109,7 +109,7 @@ int crctl_signals_dump(struct crctl_group *g, struct crctl_notes *n);
 int crctl_timers_dump(struct crctl_group *g, struct crctl_notes *n);
 /* creds.c: CREDS */
 int crctl_creds_dump(struct crctl_group *g, struct crctl_notes *n);
-/* descriptors.c, terminal.c, tcp.c, udp.c, unread.c: DESCRIPTOR */
+/* descriptors.c, terminal.c, tcp.c, udp.c, netlink.c, unread.c: DESCRIPTOR */
 int crctl_descriptors_dump(struct crctl_group *g, struct crctl_notes *n);
 
 struct crctl_told {
@@ -130,6 +130,7 @@ void crctl_terminal_tell(struct file *file, u32 fd, struct crctl_told *told);
 u32 crctl_tcp_room(struct file *file);
 bool crctl_is_udp(const struct sock *sk);
 u64 crctl_udp_look(struct file *file);
+u64 crctl_netlink_look(struct file *file);
 void crctl_unread_show(struct file *file);
 void crctl_tcp_tell(struct file *file, u32 fd, struct crctl_told *told, u32 room);
 

@@ -303,6 +303,12 @@ enum crctl_descriptor_what {
 	CRCTL_DESCRIPTOR_TCP		= 6,	/* data: struct crctl_tcp */
 	CRCTL_DESCRIPTOR_UNSENT		= 7,	/* data: not acknowledged by the other end, or not sent */
 	CRCTL_DESCRIPTOR_UDP		= 8,	/* value: enum crctl_udp_flag | how many are unread << 32; absent: 0 */
+	CRCTL_DESCRIPTOR_NETLINK	= 9,	/* value: enum crctl_netlink_flag; absent: 0 */
+};
+
+enum crctl_netlink_flag {
+	CRCTL_NETLINK_UNREAD	= 1u << 0,	/* messages were not read, or an error not told */
+	CRCTL_NETLINK_ELSEWHERE	= 1u << 1,	/* it is of another network namespace than the reader */
 };
 
 enum crctl_udp_flag {

@@ -166,6 +166,8 @@ export interface Native {
   unixSockets(): UnixSocketRecord[];
   socketOptions(fd: number, levels: readonly number[], names: readonly number[]): (Uint8Array | Errno)[];
   socketName(fd: number): Uint8Array;
+  /** from 1 */
+  netlinkGroups(fd: number): number[];
   newSocket(domain: number, type: number, protocol: number): number;
   peekStream(fd: number, unread: number): PeekedMessage[];
   peekMessages(fd: number, size: number, unread: number): PeekedMessage[];

@@ -148,6 +148,22 @@ Napi::Value socketOptions(const Napi::CallbackInfo &info) {
 }
 CRCTL_EXPORT(socketOptions);
 
+// netlinkGroups(fd): number[], NETLINK_LIST_MEMBERSHIPS. The length that older kernels tell is too short (f4e4534850a9).
+Napi::Value netlinkGroups(const Napi::CallbackInfo &info) {
+  uint32_t words[1024] = {};
+  socklen_t length = sizeof(words);
+  if (getsockopt(info[0].As<Napi::Number>().Int32Value(), SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS, words, &length) != 0) {
+    throw SystemError(info.Env(), errno, "NETLINK_LIST_MEMBERSHIPS");
+  }
+  Napi::Array result = Napi::Array::New(info.Env());
+  uint32_t count = 0;
+  for (uint32_t bit = 0; bit < 8 * sizeof(words); bit++) {
+    if (words[bit / 32] & (1u << (bit % 32))) result.Set(count++, Napi::Number::New(info.Env(), bit + 1));
+  }
+  return result;
+}
+CRCTL_EXPORT(netlinkGroups);
+
 // newSocket(domain, type, protocol): number
 Napi::Value newSocket(const Napi::CallbackInfo &info) {
   int numbers[3];

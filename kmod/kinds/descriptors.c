@@ -12,9 +12,9 @@
 struct found {
 	u32 fd;
 	u32 room;		/* bytes of extra area, of a TCP socket */
-	u64 udp;
-	/* terminal or TCP socket; NULL: a UDP socket, or an eventfd that is a semaphore */
-	struct file *file;
+	u32 what;		/* of one that is told by a value, else 0 */
+	u64 value;
+	struct file *file;	/* terminal or TCP socket, else NULL */
 };
 
 /* More would not fit into the notes of an image anyway. */
@@ -25,20 +25,38 @@ struct table {
 	u32 size, count;
 };
 
+/* Of what is told by one value that, or 0 if there is nothing to be told. */
+static u64 value_of(struct file *file, u32 *what)
+{
+	u64 value = crctl_udp_look(file);
+
+	*what = CRCTL_DESCRIPTOR_UDP;
+	if (!value) {
+		*what = CRCTL_DESCRIPTOR_NETLINK;
+		value = crctl_netlink_look(file);
+	}
+	if (!value) {
+		*what = CRCTL_DESCRIPTOR_SEMAPHORE;
+		value = crctl_eventfd_semaphore(file);
+	}
+	return value;
+}
+
 /* For iterate_fd(), which holds a spinlock. */
 static int look(const void *private, struct file *file, unsigned int fd)
 {
 	struct table *t = (struct table *)private;
 	bool terminal = crctl_is_pty_master(file);
 	u32 room = terminal ? 0 : crctl_tcp_room(file);
-	u64 udp = terminal || room ? 0 : crctl_udp_look(file);
+	u32 what = 0;
+	u64 value = terminal || room ? 0 : value_of(file, &what);
 
 	crctl_unread_show(file);
-	if (!terminal && !room && !udp && !crctl_eventfd_semaphore(file))
+	if (!terminal && !room && !value)
 		return 0;
 	if (t->count < t->size)
 		t->found[t->count] = (struct found){
-			.fd = fd, .room = room, .udp = udp,
+			.fd = fd, .room = room, .what = what, .value = value,
 			.file = terminal || room ? get_file(file) : NULL,
 		};
 	t->count++;
@@ -109,9 +127,7 @@ static int tell(const struct found *f, struct crctl_told *told)
 
 	if (!f->file) {
 		told->recs[told->count++] = (struct crctl_descriptor){
-			.fd = f->fd,
-			.what = f->udp ? CRCTL_DESCRIPTOR_UDP : CRCTL_DESCRIPTOR_SEMAPHORE,
-			.value = f->udp ?: 1,
+			.fd = f->fd, .what = f->what, .value = f->value,
 		};
 		return 0;
 	}

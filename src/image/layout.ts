@@ -34,10 +34,13 @@ export const NT = {
 } as const;
 
 /** CRCTL_DESCRIPTOR_* */
-export const DESCRIPTOR_WHAT = { SEMAPHORE: 1, TERMINAL: 2, INPUT: 3, ENDS: 4, OUTPUT: 5, TCP: 6, UNSENT: 7, UDP: 8 } as const;
+export const DESCRIPTOR_WHAT = { SEMAPHORE: 1, TERMINAL: 2, INPUT: 3, ENDS: 4, OUTPUT: 5, TCP: 6, UNSENT: 7, UDP: 8, NETLINK: 9 } as const;
 
 /** CRCTL_UDP_* */
 export const UDP_FLAG = { PENDING: 1, MULTICAST: 2, TAKEN: 4, NO_RECEIVING: 8, NO_SENDING: 16, CHOSEN: 32, ELSEWHERE: 64 } as const;
+
+/** CRCTL_NETLINK_* */
+export const NETLINK_FLAG = { UNREAD: 1, ELSEWHERE: 2 } as const;
 
 /** CRCTL_TCP_* */
 export const TCP_FLAG = { BUSY: 1, URGENT: 2, TAKEN: 4, SIGNED: 8, REPAIR: 16, ENDED: 32, FIN: 64, CHOSEN: 128, ELSEWHERE: 256 } as const;

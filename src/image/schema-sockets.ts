@@ -130,6 +130,22 @@ export interface Datagram {
   from: Uint8Array;
 }
 
+/** netlink(7) */
+export interface NetlinkFile extends OpenFileBase {
+  kind: "netlink";
+  ino: bigint;
+  /** SOCK_RAW, SOCK_DGRAM */
+  type: number;
+  protocol: number;
+  /** nl_pid; 0: not bound */
+  port: number;
+  /** those that it has joined, from 1 */
+  groups: number[];
+  /** who it is connected to, if not to the kernel */
+  peer?: { port: number; groups: number };
+  options: SocketOption[];
+}
+
 /** setsockopt(2) */
 export interface SocketOption {
   level: number;

@@ -16,7 +16,7 @@
  * used: a path that is no UTF-8 is refused by name).
  */
 
-import type { UnixFile, TcpFile, UdpFile } from "./schema-sockets.js";
+import type { UnixFile, TcpFile, UdpFile, NetlinkFile } from "./schema-sockets.js";
 
 export type * from "./schema-sockets.js";
 
@@ -389,6 +389,7 @@ export type OpenFile =
   | UnixFile
   | TcpFile
   | UdpFile
+  | NetlinkFile
   | PtyFile
   | PidFile
   | InotifyFile

@@ -1,13 +1,17 @@
 /** What the sockets of an image say of themselves and of each other, beyond the shape of each. */
 
 import { endpointOf } from "../proc/tcp.js";
-import type { OpenFile, SocketOption, TcpFile, UdpFile, UnixFile } from "./schema.js";
+import type { NetlinkFile, OpenFile, SocketOption, TcpFile, UdpFile, UnixFile } from "./schema.js";
 
 export type Demand = (condition: boolean, what: string) => void;
 
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
+const SOCK_RAW = 3;
 const SOCK_SEQPACKET = 5;
+/** netlink(7) */
+const MAX_LINKS = 32;
+const MAX_NETLINK_GROUPS = 32768;
 const AF_INET = 2;
 const AF_INET6 = 10;
 /** struct sockaddr_in, sockaddr_in6 */
@@ -35,20 +39,19 @@ export function crossCheckSockets(files: readonly OpenFile[], demand: Demand): v
   const connections = new Map<bigint, TcpFile>();
   const seen = new Set<bigint>();
   for (const file of files) {
-    if (file.kind !== "unix" && file.kind !== "tcp" && file.kind !== "udp") continue;
+    if (!isSocket(file)) continue;
     demand(file.ino > 0n && !seen.has(file.ino), `open file ${file.id} has the inode of another socket`);
     seen.add(file.ino);
     if (file.kind === "unix") sockets.set(file.ino, file);
     if (file.kind === "tcp") connections.set(file.ino, file);
   }
   for (const file of files) {
-    if (file.kind !== "unix" && file.kind !== "tcp" && file.kind !== "udp") continue;
+    if (!isSocket(file)) continue;
     const check: Demand = (condition, what) => demand(condition, `open file ${file.id}, a socket, ${what}`);
     checkOptions(file.options, check);
-    if (file.kind === "udp") {
-      checkUdp(file, check);
-      continue;
-    }
+    if (file.kind === "udp") checkUdp(file, check);
+    if (file.kind === "netlink") checkNetlink(file, check);
+    if (file.kind !== "unix" && file.kind !== "tcp") continue;
     check(file.backlog <= INT_MAX, "has an impossible backlog");
     if (file.kind === "tcp") checkTcp(file, connections, check);
     else {
@@ -57,6 +60,12 @@ export function crossCheckSockets(files: readonly OpenFile[], demand: Demand): v
       checkMessages(file, sockets, files.length, check);
     }
   }
+}
+
+type Socket = UnixFile | TcpFile | UdpFile | NetlinkFile;
+
+function isSocket(file: OpenFile): file is Socket {
+  return ["unix", "tcp", "udp", "netlink"].includes(file.kind);
 }
 
 function checkOptions(options: readonly SocketOption[], check: Demand): void {
@@ -114,6 +123,16 @@ function checkUdp({ domain, address, peer, shutdown, datagrams }: UdpFile, check
     check(data.length <= LONGEST_DATAGRAM, "has a datagram of an impossible size");
     check(from.length === 0 || isAddress(from, domain), "has a datagram of an impossible sender");
   }
+}
+
+function checkNetlink({ type, protocol, port, groups, peer }: NetlinkFile, check: Demand): void {
+  check(type === SOCK_RAW || type === SOCK_DGRAM, "is of an unknown type");
+  check(protocol < MAX_LINKS, "is of an unknown protocol");
+  check(port <= U32_MAX && (peer === undefined || (peer.port <= U32_MAX && peer.groups <= U32_MAX)), "has an impossible address");
+  check(
+    groups.length <= MAX_NETLINK_GROUPS && groups.every((group) => group > 0 && group <= MAX_NETLINK_GROUPS),
+    "has an impossible group",
+  );
 }
 
 function checkName({ name, directory, moved, file, state }: UnixFile, check: Demand): void {

@@ -294,6 +294,19 @@ const OPEN_FILE = {
     },
     { ...common, address: check.bytes, peer: check.bytes },
   ),
+  netlink: check.map(
+    {
+      ...base,
+      kind: check.literal("netlink"),
+      ino: check.bigint,
+      type: check.natural,
+      protocol: check.natural,
+      port: check.natural,
+      groups: check.array(check.natural),
+      options: socketOptions,
+    },
+    { ...common, peer: check.map({ port: check.natural, groups: check.natural }) },
+  ),
   pty: check.map({ ...base, kind: check.literal("pty"), side: check.oneOf("master", "slave"), path: check.string, pty }, common),
   external: check.map(
     {

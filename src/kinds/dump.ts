@@ -14,6 +14,7 @@ import { fifoDump } from "./fifo.js";
 import { inotifyDump } from "./inotify.js";
 import { dumpLocks, hasLease } from "./locks.js";
 import { memfdDump } from "./memfd.js";
+import { netlinkDump } from "./netlink.js";
 import { pathDump } from "./path.js";
 import { pidfdDump } from "./pidfd.js";
 import { pipeDump } from "./pipe.js";
@@ -44,6 +45,7 @@ const KINDS: readonly DumpHalf[] = [
   unixDump, // before external: a socket whose other end is in the tree
   tcpDump,
   udpDump,
+  netlinkDump,
   ptyDump, // before external: only where the master is elsewhere it is that
   pidfdDump,
   inotifyDump,

@@ -11,6 +11,7 @@ import { fifoRestore } from "./fifo.js";
 import { inotifyRestore } from "./inotify.js";
 import { restoreLocks } from "./locks.js";
 import { memfdRestore } from "./memfd.js";
+import { netlinkRestore } from "./netlink.js";
 import { pathRestore } from "./path.js";
 import { pidfdRestore } from "./pidfd.js";
 import { pipeRestore } from "./pipe.js";
@@ -41,6 +42,7 @@ const KINDS: { readonly [K in Kind]: RestoreHalf<Of<K>> } = {
   unix: unixRestore,
   tcp: tcpRestore,
   udp: udpRestore,
+  netlink: netlinkRestore,
   pidfd: pidfdRestore,
   inotify: inotifyRestore,
   epoll: epollRestore, // last: it watches the others

@@ -234,6 +234,7 @@ export function pathOf(file: OpenFile | undefined, image: Image): string | undef
     case "unix":
     case "tcp":
     case "udp":
+    case "netlink":
       return `socket:[${file.ino}]`;
     case "eventfd":
     case "timerfd":

@@ -176,6 +176,10 @@ function describeFile(file: OpenFile): string {
       const peer = file.peer === undefined ? "" : `, connected to port ${portOf(file.peer)}`;
       return `UDP socket${file.address === undefined ? "" : `, port ${portOf(file.address)}`}${peer}${unread}`;
     }
+    case "netlink": {
+      const groups = file.groups.length === 0 ? "" : `, in ${plural(file.groups.length, "group")}`;
+      return `netlink socket, protocol ${file.protocol}${file.port === 0 ? "" : `, port ${file.port}`}${groups}`;
+    }
     case "pty":
       return `pseudo-terminal ${file.pty.index}, ${file.side}`;
     case "pidfd":

@@ -25,6 +25,7 @@ const PROGRAMS = [
   "tcp_listen",
   "tcp_connected",
   "udp",
+  "netlink",
   "eventfd",
   "timerfd",
   "signalfd",

@@ -21,6 +21,7 @@ describeRows("sockets", [
   { program: "tcp_over" },
   { program: "udp" },
   { program: "udp_kept" },
+  { program: "netlink" },
 ]);
 
 describe("a socket that is looked at", () => {

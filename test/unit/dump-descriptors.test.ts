@@ -301,11 +301,11 @@ assert os.read(3, 100)`);
 
   it("names what is not saved, all of it", async () => {
     const { problems } = await look(`
-s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
 d = os.open("/dev/kmsg", os.O_RDONLY)
 os.mkdir("gone"); os.chdir("gone"); os.rmdir("../gone")`);
     const objects = problems.map(({ object }) => object);
-    expect(objects).to.include.members(["socket", "device", "working directory"]);
+    expect(objects).to.include.members(["netlink socket", "device", "working directory"]);
     for (const problem of problems) {
       expect(problem.code).to.equal("E_UNSUPPORTED");
       expect(problem).to.include.keys("pid", "comm", "why", "hint", "path");

@@ -45,6 +45,7 @@ const CONSTANTS: readonly [string, Readonly<Record<string, number | bigint>>][] 
   ["CRCTL_TERMINAL_", layout.TERMINAL_FLAG],
   ["CRCTL_TCP_", layout.TCP_FLAG],
   ["CRCTL_UDP_", layout.UDP_FLAG],
+  ["CRCTL_NETLINK_", layout.NETLINK_FLAG],
   ["CRCTL_VMA_", layout.VMA_KIND],
   ["CRCTL_VMF_", layout.VMF],
   ["CRCTL_FILE_", layout.FILE_FLAG],

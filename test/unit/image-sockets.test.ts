@@ -3,7 +3,7 @@
 import { expect } from "chai";
 
 import { ShapeError } from "../../src/image/check.js";
-import type { OpenFile, TcpFile, TcpOpen, UdpFile, UnixFile, UnixMessage } from "../../src/image/schema.js";
+import type { NetlinkFile, OpenFile, TcpFile, TcpOpen, UdpFile, UnixFile, UnixMessage } from "../../src/image/schema.js";
 import { crossCheckSockets } from "../../src/image/validate-sockets.js";
 
 function unix(id: number, more: Partial<UnixFile> = {}): UnixFile {
@@ -110,6 +110,10 @@ describe("image: sockets", () => {
     "a TCP connection with a long number": [tcp({ address: ADDRESS, connection: open({ receiveNext: 2 ** 32 }) })],
     "a UDP socket of another family": [udp({ domain: 1 })],
     "a datagram of nobody": [udp({ datagrams: [{ data: new Uint8Array(), from: new Uint8Array(200) }] })],
+    "a netlink socket of an unknown type": [netlink({ type: 1 })],
+    "a netlink socket of an unknown protocol": [netlink({ protocol: 32 })],
+    "a netlink socket with a port that is too long": [netlink({ port: 2 ** 32 })],
+    "a netlink socket in a group that there cannot be": [netlink({ groups: [0] })],
     "a datagram that is too long": [udp({ datagrams: [{ data: new Uint8Array(65508), from: ADDRESS }] })],
   };
 
@@ -126,6 +130,10 @@ function tcp(more: Partial<TcpFile>): TcpFile {
 
 function udp(more: Partial<UdpFile>): UdpFile {
   return { id: 0, flags: 2, kind: "udp", ino: 1n, domain: 2, shutdown: 0, datagrams: [], options: [], ...more };
+}
+
+function netlink(more: Partial<NetlinkFile>): NetlinkFile {
+  return { id: 0, flags: 2, kind: "netlink", ino: 1n, type: 3, protocol: 0, port: 0, groups: [], options: [], ...more };
 }
 
 function open(more: Partial<TcpOpen> = {}): TcpOpen {

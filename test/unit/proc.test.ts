@@ -4,6 +4,7 @@ import { unifiedCgroup } from "../../src/proc/cgroup.js";
 import { O_DIRECT, O_WRONLY, parseFdInfo } from "../../src/proc/fdinfo.js";
 import { mountsOf } from "../../src/proc/mounts.js";
 import { namespaceInode } from "../../src/proc/ns.js";
+import { parseNetlink } from "../../src/proc/netlink.js";
 import { deviceNumbers, isKernelThread, parseStat } from "../../src/proc/stat.js";
 import { endpointOf, isAny, isLoopback, parseTcp } from "../../src/proc/tcp.js";
 import { statusField, statusNumber } from "../../src/proc/status.js";
@@ -21,6 +22,19 @@ describe("proc", () => {
     ].join("\n");
     expect(mountsOf((254n << 20n) | 1n, text)).to.deep.equal(["/mnt/a name", "/mnt/part"]);
     expect(mountsOf(99n, text)).to.deep.equal([]);
+  });
+
+  it("netlink sockets, and whether a reply is on its way", () => {
+    const text = [
+      "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode",
+      "00000000a1b2c3d4 0   4294963200 00000011 0        0        0     2        0        21098   ",
+      "00000000a1b2c3d5 4   712        00000000 1280     0        1     2        0        21099   ",
+      "",
+    ].join("\n");
+    expect(parseNetlink(text)).to.deep.equal([
+      { protocol: 0, port: 4294963200, replying: false, ino: 21098n },
+      { protocol: 4, port: 712, replying: true, ino: 21099n },
+    ]);
   });
 
   describe("stat", () => {

@@ -46,6 +46,7 @@ async function originals(): Promise<string[]> {
     // with more on its way the image is nothing but that
     ["tcp_connected", "100000"],
     ["udp"],
+    ["netlink"],
   ] as const) {
     const tree = await Program.start(program, args);
     const image = tree.newImage();

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <linux/io_uring.h>
+#include <linux/netlink.h>
 #include <linux/perf_event.h>
 #include <linux/userfaultfd.h>
 #include <mqueue.h>
@@ -72,7 +73,15 @@ static void udp_multicast(void)
 	TRY(setsockopt(TRY(socket(AF_INET, SOCK_DGRAM, 0)), IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group)));
 }
 
-static void netlink_socket(void) { TRY(socket(AF_NETLINK, SOCK_RAW, 0)); }
+static void netlink_generic(void) { TRY(socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)); }
+
+/* The reply to a request that the kernel does not know. */
+static void netlink_unread(void)
+{
+	const struct nlmsghdr request = { sizeof(request), NLMSG_MIN_TYPE, NLM_F_REQUEST | NLM_F_ACK, 1, 0 };
+
+	SAME(send(TRY(socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)), &request, sizeof(request), 0), sizeof(request));
+}
 
 /* A target that nobody but an orphan has open any more, which ends when the program does. */
 static void epoll_lost_target(void)
@@ -226,7 +235,7 @@ static void huge_pages(void)
 
 static const struct refused_kind descriptors_and_memory[] = {
 	{ "unix-socket", unix_socket, NULL }, { "tcp-urgent", tcp_urgent, NULL }, { "udp-multicast", udp_multicast, NULL },
-	{ "netlink-socket", netlink_socket, NULL }, { "epoll-lost-target", epoll_lost_target, NULL },
+	{ "netlink-generic", netlink_generic, NULL }, { "netlink-unread", netlink_unread, NULL }, { "epoll-lost-target", epoll_lost_target, NULL },
 	{ "inotify-unread", inotify_unread, NULL }, { "inotify-deleted", inotify_deleted, NULL },
 	{ "io_uring", ring, NULL }, { "userfaultfd", faults, NULL },
 	{ "pidfd-outside", pidfd_outside, NULL }, { "perf", perf, NULL },
