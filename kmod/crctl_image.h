@@ -79,6 +79,8 @@ enum crctl_note_type {
 					 * has one holds no pages and is never executed */
 	CRCTL_NT_DESCRIPTOR	= CRCTL_NOTE_TYPE(13),	/* struct crctl_descriptor[]; extra: data. For who
 					 * restores descriptors: executing an image does not */
+	CRCTL_NT_SEM_UNDO	= CRCTL_NOTE_TYPE(14),	/* struct crctl_sem_undo[]; extra: __s16[]. As above: nothing
+					 * that executing an image does; absent if none */
 	/* only in exec manifests */
 	CRCTL_NT_EXTENT		= CRCTL_NOTE_TYPE(32),	/* struct crctl_extent[], sorted by vaddr */
 	CRCTL_NT_CONTROL	= CRCTL_NOTE_TYPE(33),	/* struct crctl_control */
@@ -345,6 +347,17 @@ struct crctl_tcp {
 	__u32 pad;
 };
 
+/*
+ * A set of System V semaphores in the namespace of the process that processes
+ * have operations on which are undone at their ends (SEM_UNDO).
+ */
+struct crctl_sem_undo {
+	__s32 id;
+	__u32 lists;		/* how many have some that are not 0: with their threads, as a rule, processes */
+	__u32 nr_adjustments;	/* of the process itself: one for each semaphore, or 0 */
+	__u32 adjustments_off;	/* bytes into extra: what its end adds to each value */
+};
+
 enum crctl_terminal_flag {
 	CRCTL_TERMINAL_BUSY	= 1u << 0,	/* it holds more than is told */
 	CRCTL_TERMINAL_STOPPED	= 1u << 1,	/* the slave's output, by a stop character or tcflow(3) */
@@ -392,6 +405,7 @@ enum crctl_refusal_code {
 	CRCTL_REFUSE_LEADER	= 21,	/* thread group leader has exited */
 	CRCTL_REFUSE_THREAD	= 22,	/* other state of a thread; see the text */
 	CRCTL_REFUSE_LANDLOCK	= 23,
+	CRCTL_REFUSE_SEM_UNDO	= 24,	/* a list of System V semaphores that is not shared as usual, or not known */
 };
 
 struct crctl_refusal {

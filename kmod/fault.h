@@ -16,6 +16,7 @@
 	X(DUMP_NOTE, "dump.note", ENOMEM)	/* a note is added */ \
 	X(DUMP_DESCRIPTORS, "dump.descriptors", ENOMEM)	/* room for what is told of descriptors */ \
 	X(DUMP_EXTRA, "dump.extra", ENOMEM) /* room for what a terminal or connection holds */ \
+	X(DUMP_SEMAPHORES, "dump.semaphores", ENOMEM) /* room for what is to be undone */ \
 	X(DUMP_PAGES, "dump.pages", ENOMEM)	/* present pages are looked for */ \
 	X(DUMP_HEADER, "dump.header", ENOMEM)	/* what comes before the pages is read */ \
 	X(DUMP_READ, "dump.read", EIO)		/* some pages are read */ \

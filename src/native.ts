@@ -87,6 +87,25 @@ export interface PeekedMessage {
   fds: number[];
 }
 
+/** semctl(2) */
+export interface SemaphoresRecord {
+  values: number[];
+  /** who operated on each last; 0: nobody */
+  pids: number[];
+  /** somebody waits in semop(2) */
+  sleepers: boolean;
+}
+
+/** msgctl(2), and what is in it */
+export interface QueueRecord {
+  /** msg_qbytes */
+  maxBytes: bigint;
+  /** processes; 0: none yet */
+  lastSender: number;
+  lastReceiver: number;
+  messages: { type: bigint; data: Uint8Array }[];
+}
+
 export interface FrozenTask {
   pid: number;
   ppid: number;
@@ -180,7 +199,9 @@ export interface Native {
 
   // sysv.cc
   copyTail(from: number, to: number, size: bigint): bigint;
-  removeSegment(id: number): boolean;
+  removeSysv(kind: string, id: number): boolean;
+  semaphores(id: number, count: number): SemaphoresRecord | Errno;
+  messageQueue(id: number): QueueRecord | Errno;
 
   // inotify.cc
   unreadBytes(fd: number): number;

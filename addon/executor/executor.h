@@ -67,7 +67,7 @@ struct executor {
 	int proc_fd;			/* /proc: a task that has changed its root does not see it */
 	bool foreground;		/* we gave the terminal away */
 	const struct plan_op *last_file; /* the last operation on a socket's file that was made */
-	struct segment *segments;	/* System V shared memory, by slot; NULL: none yet */
+	struct sysv *sysv;		/* System V objects, by slot; NULL: none yet */
 	char line[512];			/* of the report pipe, not yet complete */
 	size_t line_len;
 };
@@ -132,10 +132,18 @@ int op_datagram(struct executor *ex, const struct plan_op *op, struct error *err
 /* terminal.c: PLAN_OP_PTY, PLAN_OP_PTY_SLAVE, PLAN_OP_PTY_SET; in restored tasks PLAN_OP_TTY_CONTROL to PLAN_OP_TTY_LEAVE */
 int op_terminal(struct executor *ex, const struct plan_op *op, struct error *error);
 
-/* sysv.c: PLAN_OP_SEGMENT to PLAN_OP_SEGMENT_SET */
-struct segment;
+/* sysv.c */
+struct sysv;
+void clear_sysv(struct executor *ex);
+
+/* sysv_shm.c: PLAN_OP_SEGMENT to PLAN_OP_SEGMENT_SET */
 int op_segment(struct executor *ex, const struct plan_op *op, struct error *error);
-void remove_segments(struct executor *ex);
+
+/* sysv_sem.c: PLAN_OP_SEMAPHORES to PLAN_OP_SEMAPHORES_SET; in restored tasks PLAN_OP_SEMAPHORES_ADJUST */
+int op_semaphores(struct executor *ex, const struct plan_op *op, struct error *error);
+
+/* sysv_msg.c: PLAN_OP_QUEUE to PLAN_OP_QUEUE_SET; in restored tasks PLAN_OP_QUEUE_MARK */
+int op_queue(struct executor *ex, const struct plan_op *op, struct error *error);
 
 /* clocks.c: PLAN_OP_CLOCKS */
 int op_clocks(struct executor *ex, const struct plan_op *op, struct error *error);

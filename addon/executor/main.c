@@ -333,7 +333,7 @@ int main(int argc, char **argv)
 	if (restore(&ex) < 0) {
 		clear_up(&ex);
 		remove_socket_files(&ex);
-		remove_segments(&ex);
+		clear_sysv(&ex);
 		take_foreground_back(&ex);
 		status_failure(&ex);
 		status_line(&ex, "cleared");

@@ -76,6 +76,14 @@ static int run_op(struct executor *ex, const struct plan_op *op, struct error *e
 	case PLAN_OP_SEGMENT_FILL:
 	case PLAN_OP_SEGMENT_SET:
 		return op_segment(ex, op, error);
+	case PLAN_OP_SEMAPHORES:
+	case PLAN_OP_SEMAPHORES_ADJUST:
+	case PLAN_OP_SEMAPHORES_SET:
+		return op_semaphores(ex, op, error);
+	case PLAN_OP_QUEUE:
+	case PLAN_OP_QUEUE_MARK:
+	case PLAN_OP_QUEUE_SET:
+		return op_queue(ex, op, error);
 	case PLAN_OP_CLOCKS:
 		return op_clocks(ex, op, error);
 	case PLAN_OP_LOCK:

@@ -263,27 +263,51 @@ enum plan_op_type {
 	PLAN_OP_DATAGRAM	= 98,	/* data: struct plan_datagram; for the socket in slot */
 
 	/* System V shared memory. The slot is its file, for who fills it and for manifests to mean it by. */
-	PLAN_OP_SEGMENT		= 99,	/* data: struct plan_segment; made, or taken over, and held attached */
+	PLAN_OP_SEGMENT		= 99,	/* data: struct plan_sysv; made, or taken over, and held attached */
 	PLAN_OP_SEGMENT_FILL	= 100,	/* data: name of the image's file; a: size, b: how many mappings
 					 * of it the tree has, if it was taken over */
-	PLAN_OP_SEGMENT_SET	= 101,	/* data: struct plan_segment; its owner and so on, and let go of */
-	PLAN_OP_CLOCKS		= 102,	/* children that we fork from now on have a time namespace;
+	PLAN_OP_SEGMENT_SET	= 101,	/* data: struct plan_sysv; its owner and so on, and let go of */
+
+	/* Semaphores and message queues. Nothing is in their slots. */
+	PLAN_OP_SEMAPHORES	= 102,	/* data: struct plan_sysv and values; made with them, or taken over */
+	PLAN_OP_SEMAPHORES_ADJUST = 103, /* in a task; data: struct plan_adjustment[] */
+	PLAN_OP_SEMAPHORES_SET	= 104,	/* data as of SEMAPHORES; owner and so on, and values of one taken over */
+	PLAN_OP_QUEUE		= 105,	/* data: struct plan_sysv and messages; made with them, or taken over;
+					 * a: type that no message has */
+	PLAN_OP_QUEUE_MARK	= 106,	/* in a task, which then is who sent and received last; a: as above */
+	PLAN_OP_QUEUE_SET	= 107,	/* data as of QUEUE; owner and so on, and messages of one taken over */
+	PLAN_OP_CLOCKS		= 108,	/* children that we fork from now on have a time namespace;
 					 * a, b: what it adds to CLOCK_MONOTONIC and CLOCK_BOOTTIME of the machine,
 					 * ns, signed */
 };
 
-enum plan_segment_flag {
-	PLAN_SEGMENT_TAKE	= 1u << 0,	/* it is there, attached by nobody */
-	PLAN_SEGMENT_MARKED	= 1u << 1,	/* for destruction */
-	PLAN_SEGMENT_LOCKED	= 1u << 2,	/* SHM_LOCK */
+enum plan_sysv_flag {
+	PLAN_SYSV_TAKE		= 1u << 0,	/* it is there, used by nobody */
+	PLAN_SYSV_MARKED	= 1u << 1,	/* a segment: for destruction */
+	PLAN_SYSV_LOCKED	= 1u << 2,	/* a segment: SHM_LOCK */
 };
 
-struct plan_segment {
+/*
+ * A System V object. Behind it are the values of semaphores (uint16_t), or
+ * messages (struct plan_queued, each padded to 8 bytes).
+ */
+struct plan_sysv {
 	int32_t  id, key;
 	uint32_t uid, gid, cuid, cgid;
 	uint32_t mode;
-	uint32_t flags;			/* enum plan_segment_flag */
-	uint64_t size;
+	uint32_t flags;			/* enum plan_sysv_flag */
+	uint64_t size;			/* of a segment: bytes, of a set: semaphores, of a queue: msg_qbytes */
+};
+
+/* What the end of a process adds to a semaphore; 0: nothing, the process only is the last one that operated on it. */
+struct plan_adjustment {
+	uint16_t semaphore;
+	int16_t  value;
+};
+
+struct plan_queued {
+	uint64_t len;
+	int64_t  type;			/* as msgsnd(2) has it: then the message */
 };
 
 /* How a connection came to its end. */

@@ -2,6 +2,7 @@
 /*
  * What the controller is told, one line each:
  *
+ *	made <kind> <id>		a System V object, which is to go if we are killed
  *	filled <bytes>			contents of one object are there (PLAN_F_PROGRESS)
  *	loaded <pid>			a task's image is there (PLAN_F_PROGRESS)
  *	running <pid>			the whole tree runs; the id that its root has

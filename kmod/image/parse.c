@@ -153,6 +153,8 @@ static int parse_crctl(const struct note *n, struct crctl_parsed *p,
 		return open_ref(n, sizeof(struct crctl_seccomp), &p->seccomp, why);
 	case CRCTL_NT_DESCRIPTOR:
 		return open_ref(n, sizeof(struct crctl_descriptor), &p->descriptor, why);
+	case CRCTL_NT_SEM_UNDO:
+		return open_ref(n, sizeof(struct crctl_sem_undo), &p->sem_undo, why);
 	case CRCTL_NT_VDSO:
 		return open_ref(n, 0, &p->vdso, why);
 	case CRCTL_NT_EXTENT:

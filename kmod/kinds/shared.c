@@ -14,7 +14,7 @@
 /* Other processes that are named, of each kind. */
 #define MAX_NAMED 4
 
-enum shared_kind { SHARED_MM, SHARED_FILES, SHARED_FS, NR_SHARED };
+enum shared_kind { SHARED_MM, SHARED_FILES, SHARED_FS, SHARED_UNDO, NR_SHARED };
 
 struct sharers {
 	unsigned int nr;
@@ -43,6 +43,8 @@ static void look_at(struct sharers *s, const struct crctl_group *g, struct task_
 		remember(&s[SHARED_FILES], g, t);
 	if (own->fs && READ_ONCE(t->fs) == own->fs)
 		remember(&s[SHARED_FS], g, t);
+	if (crctl_undo_list(own) && crctl_undo_list(t) == crctl_undo_list(own))
+		remember(&s[SHARED_UNDO], g, t);
 }
 
 static void find_sharers(struct sharers *s, const struct crctl_group *g)
@@ -73,9 +75,6 @@ static void check_thread(struct crctl_group *g, struct task_struct *t, struct cr
 	if (t->nsproxy != first->nsproxy)
 		crctl_refuse(n, CRCTL_REFUSE_THREAD, tid, 0, 0,
 			     "a thread in namespaces of its own");
-	if (crctl_has_sem_undo(t))
-		crctl_refuse(n, CRCTL_REFUSE_THREAD, tid, 0, 0,
-			     "operations on System V semaphores to be undone at its end (SEM_UNDO)");
 #ifdef CONFIG_NUMA
 	if (t->mempolicy)
 		crctl_refuse(n, CRCTL_REFUSE_MEMPOLICY, tid, 0, 0,
@@ -99,6 +98,8 @@ int crctl_shared_dump(struct crctl_group *g, struct crctl_notes *n)
 		[SHARED_MM] = { CRCTL_REFUSE_SHARED_MM, "memory is" },
 		[SHARED_FILES] = { CRCTL_REFUSE_SHARED_FILES, "descriptor table is" },
 		[SHARED_FS] = { CRCTL_REFUSE_SHARED_FILES, "working directory and umask are" },
+		[SHARED_UNDO] = { CRCTL_REFUSE_SEM_UNDO,
+				  "list of what is to be undone of System V semaphores is" },
 	};
 	struct sharers s[NR_SHARED] = {};
 	unsigned int i, k;

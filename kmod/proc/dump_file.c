@@ -86,6 +86,7 @@ static int add_kinds(struct crctl_dump *d)
 	       crctl_timers_dump(&d->g, &d->notes) ?:
 	       crctl_creds_dump(&d->g, &d->notes) ?:
 	       crctl_descriptors_dump(&d->g, &d->notes) ?:
+	       crctl_sem_dump(&d->g, &d->notes) ?:
 	       crctl_shared_dump(&d->g, &d->notes) ?:
 	       crctl_mm_dump(&d->g, &d->notes) ?:
 	       crctl_vma_dump(&d->g, &d->notes) ?:

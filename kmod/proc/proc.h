@@ -61,7 +61,7 @@ long crctl_pages_get(const struct crctl_pages *p, struct mm_struct *mm, unsigned
 u32 crctl_vma_kind(struct vm_area_struct *vma);
 char *crctl_path(const struct path *path, char *room, u32 *len, bool *deleted);
 u32 crctl_file_flags(struct file *file, bool deleted);
-int crctl_sysv_dump(struct xarray *seen, struct file *file, u32 idx, u32 *first); /* sysv.c */
+int crctl_sysv_dump(struct xarray *seen, struct file *file, u32 idx, u32 *first); /* sysv_shm.c */
 int crctl_shared_dump(struct crctl_group *g, struct crctl_notes *n);
 
 #endif /* CRCTL_PROC_H */

@@ -6,14 +6,24 @@ import * as os from "node:os";
 
 import { CrctlError, isSystemError } from "../errors.js";
 import { fault } from "../fault.js";
-import { coreName, FILES, MEMORY, TASKS } from "../image/names.js";
-import { IMAGE_VERSION, type Descriptor, type Inventory, type OpenFile, type ProcessLock, type Sched, type Task } from "../image/schema.js";
+import { coreName, FILES, IPC, MEMORY, TASKS } from "../image/names.js";
+import {
+  IMAGE_VERSION,
+  type Descriptor,
+  type Inventory,
+  type Ipc,
+  type OpenFile,
+  type ProcessLock,
+  type Sched,
+  type Task,
+} from "../image/schema.js";
 import { ImageWriter } from "../image/write.js";
 import { dumpDescription, prepareDescriptions } from "../kinds/dump.js";
 import { keepDuplicates } from "../kinds/duplicates.js";
 import { processLocks } from "../kinds/locks.js";
 import { MemoryTable } from "../kinds/memory.js";
 import { slaveIndex } from "../kinds/pty.js";
+import { dumpIpc } from "../kinds/sysv/tree.js";
 import { native } from "../native.js";
 import { isDead, parseStat } from "../proc/stat.js";
 import { VERSION } from "../version.js";
@@ -58,6 +68,7 @@ interface Collected {
   /** by pid */
   locks: ReadonlyMap<number, ProcessLock[]>;
   memory: MemoryTable;
+  ipc: Ipc;
   contents: Contents;
   /** by tid */
   scheduling: ReadonlyMap<number, Sched>;
@@ -230,6 +241,11 @@ function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, 
     if (saved.length === cores.length) memory.checkSegments(sumOf(saved), outsiders);
     outsiders.checkDeleted(memory.files, files, problems);
     watch.lap("descriptors");
+    const ipc = dumpIpc(
+      saved.map(({ task, head }) => ({ pid: task.frozen.pid, head })),
+      { inTree: (pid) => outsiders.inTree(pid), refuse: (problem) => problems.add(problem) },
+    );
+    watch.lap("ipc");
     const scheduling = schedulingOf(live);
     const rlimits = new Map(live.map(({ frozen }) => [frozen.pid, native().rlimits(frozen.pid)]));
     const seccomp = new Map(saved.map((core) => [core.task.frozen.pid, readSeccomp(core, problems)]));
@@ -243,6 +259,7 @@ function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, 
       ptys,
       locks,
       memory,
+      ipc,
       contents,
       clocks,
       scheduling,
@@ -278,6 +295,7 @@ function writeMetadata(collected: Collected, writer: ImageWriter): bigint {
   return (
     writer.writeMetadata(FILES, collected.files) +
     writer.writeMetadata(MEMORY, collected.memory.files) +
+    (collected.ipc.semaphores.length + collected.ipc.queues.length > 0 ? writer.writeMetadata(IPC, collected.ipc) : 0n) +
     writer.writeMetadata(
       TASKS,
       collected.states.map((state) => taskOf(state, collected)),

@@ -32,5 +32,6 @@ export const REFUSALS: ReadonlyMap<number, Refusal> = new Map([
   [REFUSE.UPROBE, { object: "uprobe", hint: "remove the probe first" }],
   [REFUSE.LEADER, { object: "thread group leader", hint: "the first thread must not end before the others" }],
   [REFUSE.THREAD, { object: "thread", hint: AVOID }],
+  [REFUSE.SEM_UNDO, { object: "System V semaphores", hint: AVOID }],
   [REFUSE.LANDLOCK, { object: "Landlock sandbox", hint: "start the program outside of the sandbox" }],
 ]);

@@ -20,6 +20,11 @@ const PAGE_SIZE = 4096;
 /** Enough bytes to call {@link headSize} with. */
 export const PREFIX_SIZE = EHDR_SIZE + SHDR_SIZE + PHDR_SIZE;
 
+/** struct elf_prstatus */
+const NT_PRSTATUS = 1;
+const PRSTATUS_SIZE = 336;
+const PRSTATUS_AT = { rdi: 224, orig_rax: 232 } as const;
+
 const VMA_AT = layout.Vma.offsets;
 const MM_AT = layout.Mm.offsets;
 
@@ -69,6 +74,15 @@ const WITH_DATA: ReadonlySet<number> = new Set([INPUT, ENDS, OUTPUT, TCP, UNSENT
 
 export interface RefusalEntry extends layout.RefusalRecord {
   text: string;
+}
+
+/** A set of System V semaphores that processes have something to undo of. */
+export interface UndoEntry {
+  id: number;
+  /** how many have, this one included */
+  lists: number;
+  /** what the end of this process adds to each semaphore; empty: it has nothing to undo */
+  adjustments: number[];
 }
 
 interface Headers {
@@ -291,6 +305,26 @@ export class CoreHead {
       if (!WITH_DATA.has(record.what)) return record;
       return { ...record, data: this.slice(records.extra, Number(value & 0xffffffffn), Number(value >> 32n)) };
     });
+  }
+
+  semUndo(): UndoEntry[] {
+    const note = this.find(layout.NT.SEM_UNDO);
+    if (note === undefined) return [];
+    const records = this.parse(note.desc, layout.SemUndo);
+    return this.all(records, layout.SemUndo).map(({ id, lists, nr_adjustments: count, adjustments_off: offset }) => {
+      const view = viewOf(this.slice(records.extra, offset, count * 2));
+      return { id, lists, adjustments: Array.from({ length: count }, (_, i) => view.getInt16(i * 2, true)) };
+    });
+  }
+
+  /** The system calls that threads were in, and the first argument of each. */
+  calls(): { number: bigint; argument: bigint }[] {
+    return this.notes
+      .filter(({ name, type, desc }) => name === "CORE" && type === NT_PRSTATUS && desc.length === PRSTATUS_SIZE)
+      .map(({ desc }) => {
+        const view = viewOf(desc);
+        return { number: view.getBigInt64(PRSTATUS_AT.orig_rax, true), argument: view.getBigUint64(PRSTATUS_AT.rdi, true) };
+      });
   }
 
   refusals(): RefusalEntry[] {

@@ -26,6 +26,7 @@ export const NT = {
   SECCOMP: 0x4352000b,
   REFUSAL: 0x4352000c,
   DESCRIPTOR: 0x4352000d,
+  SEM_UNDO: 0x4352000e,
   EXTENT: 0x43520020,
   CONTROL: 0x43520021,
   CLOEXEC: 0x43520022,
@@ -118,6 +119,7 @@ export const REFUSE = {
   LEADER: 21,
   THREAD: 22,
   LANDLOCK: 23,
+  SEM_UNDO: 24,
 } as const;
 
 export const NoteHead = new Struct({ version: "u32", rec_size: "u32", count: "u32", extra_size: "u32" });
@@ -234,6 +236,8 @@ export const Timer = new Struct({
 
 export const DescriptorNote = new Struct({ fd: "u32", what: "u32", value: "u64" });
 
+export const SemUndo = new Struct({ id: "s32", lists: "u32", nr_adjustments: "u32", adjustments_off: "u32" });
+
 export const TcpNote = new Struct({
   state: "u32",
   shutdown: "u32",
@@ -300,6 +304,7 @@ export type ThreadRecord = RecordOf<typeof Thread>;
 export type SigActionRecord = RecordOf<typeof SigAction>;
 export type SigPendingRecord = RecordOf<typeof SigPending>;
 export type TimerRecord = RecordOf<typeof Timer>;
+export type SemUndoRecord = RecordOf<typeof SemUndo>;
 export type TcpNoteRecord = RecordOf<typeof TcpNote>;
 export type DescriptorNoteRecord = RecordOf<typeof DescriptorNote>;
 export type CredsRecord = RecordOf<typeof Creds>;

@@ -4,6 +4,7 @@ export const INVENTORY = "inventory.msgpack";
 export const TASKS = "tasks.msgpack";
 export const FILES = "files.msgpack";
 export const MEMORY = "memory.msgpack";
+export const IPC = "ipc.msgpack";
 
 /** How directories begin in which a dump that overwrites an image keeps it until the new one is complete. */
 export const ASIDE = ".crctl-old-";
@@ -18,5 +19,5 @@ export function dataName(index: number): string {
 
 /** Whether crctl gives files such a name: what an overwrite may remove, and what an inventory may list. */
 export function isImageFile(name: string): boolean {
-  return /^(?:(?:inventory|tasks|files|memory)\.msgpack|inventory\.msgpack\.tmp|core-[0-9]+\.elf|data-[0-9]+\.img)$/.test(name);
+  return /^(?:(?:inventory|tasks|files|memory|ipc)\.msgpack|inventory\.msgpack\.tmp|core-[0-9]+\.elf|data-[0-9]+\.img)$/.test(name);
 }

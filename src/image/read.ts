@@ -6,13 +6,16 @@ import { CrctlError, ioError, isSystemError } from "../errors.js";
 import { ShapeError, type Check } from "./check.js";
 import { CoreHead, PREFIX_SIZE, headSize } from "./elfcore.js";
 import { unpack } from "./msgpack.js";
-import { ASIDE, FILES, INVENTORY, MEMORY, TASKS, isImageFile } from "./names.js";
-import { IMAGE_VERSION, type Inventory, type MappedFile, type OpenFile, type Task } from "./schema.js";
+import { ASIDE, FILES, INVENTORY, IPC, MEMORY, TASKS, isImageFile } from "./names.js";
+import { IMAGE_VERSION, type Inventory, type Ipc, type MappedFile, type OpenFile, type Task } from "./schema.js";
 import * as validate from "./validate.js";
 import { SEAL_LENGTH, sealOf, sha256 } from "./seal.js";
 
 /** Features that this version knows; see Inventory.requires. */
 const KNOWN_FEATURES: readonly string[] = [];
+
+/** Of an image that lacks {@link IPC}. */
+const NO_IPC: Ipc = { semaphores: [], queues: [] };
 
 /** Bytes of one metadata file: far beyond what the largest tree needs, and still no harm to read. */
 const MAX_METADATA = 256 << 20;
@@ -23,6 +26,7 @@ export interface Image {
   tasks: Task[];
   files: OpenFile[];
   memory: MappedFile[];
+  ipc: Ipc;
 }
 
 export function readImage(dir: string): Image {
@@ -31,7 +35,8 @@ export function readImage(dir: string): Image {
   const tasks = readMetadata(dir, TASKS, inventory, validate.tasks);
   const files = readMetadata(dir, FILES, inventory, validate.openFiles);
   const memory = readMetadata(dir, MEMORY, inventory, validate.mappedFiles);
-  const image = { dir, inventory, tasks, files, memory };
+  const ipc = inventory.files.some(({ name }) => name === IPC) ? readMetadata(dir, IPC, inventory, validate.ipc) : NO_IPC;
+  const image = { dir, inventory, tasks, files, memory, ipc };
   shaped(dir, () => validate.crossCheck(image));
   return image;
 }

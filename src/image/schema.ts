@@ -6,6 +6,8 @@
  *   tasks.msgpack       {@link Task}[] in the order in which they are forked
  *   files.msgpack       {@link OpenFile}[], what descriptors lead to
  *   memory.msgpack      {@link MappedFile}[], what shared and file mappings lead to
+ *   ipc.msgpack         {@link Ipc}, System V semaphores and message queues; absent
+ *                       if there are none
  *   core-<pid>.elf      one for each live task: what /proc/<pid>/dump read as
  *                       (see kmod/crctl_image.h)
  *   data-<n>.img        contents of shared memory, memfds and deleted files; sparse
@@ -395,13 +397,11 @@ export type OpenFile =
   | InotifyFile
   | ExternalFile;
 
-/** System V shared memory, shmctl(2) */
-export interface Segment {
+/** What all System V objects have. */
+export interface SysvObject {
   id: number;
   /** that it was made with; 0: IPC_PRIVATE */
   key: number;
-  /** bytes; its contents end with a page */
-  size: bigint;
   /** permissions */
   mode: number;
   uid: number;
@@ -409,6 +409,12 @@ export interface Segment {
   /** who made it */
   cuid: number;
   cgid: number;
+}
+
+/** System V shared memory, shmctl(2) */
+export interface Segment extends SysvObject {
+  /** bytes; its contents end with a page */
+  size: bigint;
   /** marked for destruction (IPC_RMID): it goes with its last attachment, and its key leads to it no more */
   destroyed: boolean;
   /** SHM_LOCK */
@@ -433,4 +439,35 @@ export interface MappedFile {
   ghost?: number;
   /** sysv */
   segment?: Segment;
+}
+
+/** A set of System V semaphores, semctl(2) */
+export interface SemaphoreSet extends SysvObject {
+  /** of each */
+  values: number[];
+  /** the task of the tree that operated on each last; 0: somebody else, who has ended, or nobody */
+  lastPids: number[];
+  undo: Undo[];
+}
+
+/** What the end of a task adds to semaphores (SEM_UNDO); those to which it adds nothing are left out. */
+export interface Undo {
+  pid: number;
+  adjustments: { semaphore: number; value: number }[];
+}
+
+/** msgctl(2) */
+export interface MessageQueue extends SysvObject {
+  /** msg_qbytes */
+  maxBytes: bigint;
+  /** tasks of the tree; 0: somebody else, who has ended, or nobody */
+  lastSender: number;
+  lastReceiver: number;
+  /** in order */
+  messages: { type: bigint; data: Uint8Array }[];
+}
+
+export interface Ipc {
+  semaphores: SemaphoreSet[];
+  queues: MessageQueue[];
 }

@@ -3,10 +3,12 @@
 import * as check from "./check.js";
 import { isImageFile } from "./names.js";
 import { crossCheckSockets, type Demand } from "./validate-sockets.js";
+import { crossCheckIpc, crossCheckSegments } from "./validate-sysv.js";
 import { CHARACTERS, MASTER_LINKS } from "../kinds/termios.js";
 import {
   IMAGE_VERSION,
   type Inventory,
+  type Ipc,
   type MappedFile,
   type OpenFile,
   type Pty,
@@ -327,17 +329,36 @@ export const openFiles: check.Check<OpenFile[]> = check.array((value, path): Ope
   return OPEN_FILE[kind](value, path);
 });
 
-const segment: check.Check<Segment> = check.map({
+const sysvObject = {
   id: check.natural,
   key: check.int,
-  size: check.bigint,
   mode: check.natural,
   uid: check.natural,
   gid: check.natural,
   cuid: check.natural,
   cgid: check.natural,
-  destroyed: check.boolean,
-  locked: check.boolean,
+};
+
+const segment: check.Check<Segment> = check.map({ ...sysvObject, size: check.bigint, destroyed: check.boolean, locked: check.boolean });
+
+export const ipc: check.Check<Ipc> = check.map({
+  semaphores: check.array(
+    check.map({
+      ...sysvObject,
+      values: check.array(check.natural),
+      lastPids: check.array(check.pid),
+      undo: check.array(check.map({ pid: check.pid, adjustments: check.array(check.map({ semaphore: check.natural, value: check.int })) })),
+    }),
+  ),
+  queues: check.array(
+    check.map({
+      ...sysvObject,
+      maxBytes: check.bigint,
+      lastSender: check.pid,
+      lastReceiver: check.pid,
+      messages: check.array(check.map({ type: check.bigint, data: check.bytes })),
+    }),
+  ),
 });
 
 export const mappedFiles: check.Check<MappedFile[]> = check.array(
@@ -354,7 +375,6 @@ export const mappedFiles: check.Check<MappedFile[]> = check.array(
 );
 
 const U32_MAX = 0xffffffff;
-const S32_MAX = 0x7fffffff;
 const U64_MAX = (1n << 64n) - 1n;
 const I64_MAX = (1n << 63n) - 1n;
 /** one of those with the highest numbers is needed for a moment: see plan.h */
@@ -432,31 +452,8 @@ function crossCheckTerminals({ files, tasks }: { files: OpenFile[]; tasks: Task[
   return ptys;
 }
 
-/** What shmctl(2) can say, and mappings lead to them by their ids. */
-function crossCheckSegments(memory: readonly MappedFile[], demand: Demand): void {
-  const [ids, keys] = [new Set<number>(), new Set<number>()];
-  for (const { id: index, kind, kernelIno, segment, data } of memory) {
-    demand((kind === "sysv") === (segment !== undefined), `mapped file ${index} is half a segment`);
-    if (segment === undefined) continue;
-    const { id, key, size, mode, uid, gid, cuid, cgid, destroyed } = segment;
-    demand(id <= S32_MAX && kernelIno === BigInt(id) && !ids.has(id), `mapped file ${index} has an impossible id`);
-    demand(Math.abs(key) <= S32_MAX + 1 && (key | 0) === key, `segment ${id} has an impossible key`);
-    demand(destroyed || key === 0 || !keys.has(key), `segment ${id} has the key of another one`);
-    demand([uid, gid, cuid, cgid].every((owner) => owner <= U32_MAX) && mode <= 0o777, `segment ${id} has an impossible owner or mode`);
-    demand(size > 0n && size <= I64_MAX - PAGE && data?.size === pageAligned(size), `segment ${id} has contents of another size`);
-    ids.add(id);
-    if (!destroyed) keys.add(key);
-  }
-}
-
-const PAGE = 4096n;
-
-function pageAligned(size: bigint): bigint {
-  return (size + PAGE - 1n) & ~(PAGE - 1n);
-}
-
 /** What the files say of each other. Throws a ShapeError. */
-export function crossCheck(image: { inventory: Inventory; tasks: Task[]; files: OpenFile[]; memory: MappedFile[] }): void {
+export function crossCheck(image: { inventory: Inventory; tasks: Task[]; files: OpenFile[]; memory: MappedFile[]; ipc: Ipc }): void {
   const listed = new Map(image.inventory.files.map((file) => [file.name, file.size]));
   const demand: Demand = (condition, what) => {
     if (!condition) throw new check.ShapeError(what);
@@ -477,6 +474,7 @@ export function crossCheck(image: { inventory: Inventory; tasks: Task[]; files: 
     if (file.kind !== "file") demand(file.data !== undefined, `mapped file ${i} has no contents`);
   });
   crossCheckSegments(image.memory, demand);
+  crossCheckIpc(image.ipc, image.tasks, demand);
   const seen = new Set<number>();
   image.tasks.forEach((task, i) => {
     const pid = task.pids[0] ?? 0;

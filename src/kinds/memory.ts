@@ -10,7 +10,8 @@ import { native, type StatRecord } from "../native.js";
 import type { RestoreContext } from "../restore/context.js";
 import { OP, type Subject } from "../restore/plan.js";
 import { NAMING_PROBLEMS, makeIdentity, nameOf } from "./identity.js";
-import { SYSV_OBJECT, SegmentPlanner, Segments, checkAttached, mappedKey } from "./sysv.js";
+import { SEGMENT_OBJECT } from "./sysv/objects.js";
+import { SegmentPlanner, Segments, checkAttached, mappedKey } from "./sysv/segments.js";
 import { inodeKey, splitDevice } from "./types.js";
 import { MappedNames, NEEDS_PRIVILEGE } from "./unprivileged.js";
 
@@ -162,7 +163,7 @@ export class MemoryTable {
   private addSegment(mapping: Mapping, stat: StatRecord): void {
     const segment = this.segments.find(mapping.kernelIno, mapping.name);
     if (segment === undefined) {
-      this.refuse(mapping, "it is of another IPC namespace than crctl's", SYSV_OBJECT);
+      this.refuse(mapping, "it is of another IPC namespace than crctl's", SEGMENT_OBJECT);
       return;
     }
     const data = this.context.contents.ofSegment(stat, mapping.source);

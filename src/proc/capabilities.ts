@@ -10,6 +10,7 @@ export const CAP = {
   NET_RAW: 13n,
   SYS_PTRACE: 19n,
   SYS_ADMIN: 21n,
+  SYS_RESOURCE: 24n,
   SYS_TIME: 25n,
   CHECKPOINT_RESTORE: 40n,
 } as const;

@@ -6,6 +6,7 @@ import { readCoreHead, type Image } from "../image/read.js";
 import type { Descriptor, Task } from "../image/schema.js";
 import { restoreDescriptions } from "../kinds/restore.js";
 import type { MappedUse } from "../kinds/memory.js";
+import { restoreIpc } from "../kinds/sysv/tree.js";
 import { native } from "../native.js";
 import { mayCheckpoint } from "../proc/capabilities.js";
 import { AttributePlanner } from "./attributes.js";
@@ -78,6 +79,7 @@ class PlanBuilder {
     this.planMappings(drafts);
     restoreDescriptions(image.files, objects);
     objects.allPlaced();
+    restoreIpc(image.ipc, objects);
     objects.checkKeys();
     const directories = this.checkDirectories();
     const [gateSlot, reportSlot, coreSlot] = [objects.slot(), objects.slot(), objects.slot()];

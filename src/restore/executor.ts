@@ -7,13 +7,13 @@ import { CrctlError, ioError, type Details, type ErrorCode } from "../errors.js"
 import { executorFault, executorFaultPlaced, fault } from "../fault.js";
 import { LOCK_OBJECT } from "../kinds/locks.js";
 import { PTY_OBJECT } from "../kinds/pty.js";
-import { SYSV_OBJECT } from "../kinds/sysv.js";
+import { QUEUE_OBJECT, SEMAPHORE_OBJECT, SYSV_OBJECTS } from "../kinds/sysv/objects.js";
 import { native, nativePaths } from "../native.js";
 import type { BuiltPlan } from "./build.js";
 import { removeSocketFiles } from "./socket-files.js";
-import { removeSegments } from "./segments.js";
 import { FAILURE_STAGE, PLAN_FD, STAGE, encodePlan, type EncodedPlan, type Subject } from "./plan.js";
 import { pathOf } from "./planner.js";
+import { removeObjects } from "./sysv-objects.js";
 
 const MFD_CLOEXEC = 1;
 const EPERM = 1;
@@ -120,6 +120,7 @@ class Run {
   private ended = false;
   private stopSent = false;
   private cleared = false;
+  private readonly made: string[] = [];
   private readonly startedNs = native().clocks().realtime;
 
   constructor(
@@ -148,7 +149,7 @@ class Run {
         // who would have done it was killed
         if (!this.cleared) {
           removeSocketFiles(this.built.plan.create, this.startedNs);
-          removeSegments(this.built.plan.create, this.child.pid);
+          removeObjects(this.made);
         }
         throw error;
       }
@@ -162,6 +163,9 @@ class Run {
         case "again":
           this.reap(undefined);
           return "again";
+        case "made":
+          this.made.push(rest.join(" "));
+          break;
         case "filled":
           this.events.loaded(BigInt(rest[0] ?? 0));
           break;
@@ -293,15 +297,17 @@ function codeOf(stage: number, errno: number, { object }: Subject): ErrorCode {
   if (stage === STAGE.FORK && errno === EEXIST) return "E_PID_IN_USE";
   if (errno === ESTALE) return "E_FILE_CHANGED";
   if (errno === EPERM || errno === EACCES) return "E_PERMISSION";
-  // an address, a terminal's number, a segment's key or id that somebody else has
+  // an address, a terminal's number, a System V key or id that somebody else has
   if (errno === EADDRINUSE || (errno === EBUSY && object === PTY_OBJECT)) return "E_CONFLICT";
-  if ((errno === EBUSY || errno === EEXIST) && object === SYSV_OBJECT) return "E_CONFLICT";
+  if ((errno === EBUSY || errno === EEXIST) && SYSV_OBJECTS.includes(object)) return "E_CONFLICT";
   if (errno === ENOSPC || errno === EDQUOT) return "E_NO_SPACE";
   return "E_RESTORE_FAILED";
 }
 
 function spaceHint({ object }: Subject): string {
-  if (object === SYSV_OBJECT) return "remove segments that nobody needs, or raise kernel.shmmni or kernel.shmall";
+  if (object === SEMAPHORE_OBJECT) return "remove sets that nobody needs, or raise SEMMNS or SEMMNI in kernel.sem";
+  if (object === QUEUE_OBJECT) return "remove queues that nobody needs, or raise kernel.msgmni";
+  if (SYSV_OBJECTS.includes(object)) return "remove segments that nobody needs, or raise kernel.shmmni or kernel.shmall";
   return "free some space on the file system on which the file was";
 }
 

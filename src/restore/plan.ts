@@ -81,7 +81,13 @@ export const OP = {
   SEGMENT: 99,
   SEGMENT_FILL: 100,
   SEGMENT_SET: 101,
-  CLOCKS: 102,
+  SEMAPHORES: 102,
+  SEMAPHORES_ADJUST: 103,
+  SEMAPHORES_SET: 104,
+  QUEUE: 105,
+  QUEUE_MARK: 106,
+  QUEUE_SET: 107,
+  CLOCKS: 108,
   PTY: 30,
   PTY_SLAVE: 31,
   LOCK: 27,
@@ -192,10 +198,10 @@ export const PlanOp = new Struct({
   data_len: "u32",
 });
 
-/** enum plan_segment_flag */
-export const SEGMENT = { TAKE: 1, MARKED: 2, LOCKED: 4 } as const;
+/** enum plan_sysv_flag */
+export const SYSV = { TAKE: 1, MARKED: 2, LOCKED: 4 } as const;
 
-export const PlanSegment = new Struct({
+export const PlanSysv = new Struct({
   id: "s32",
   key: "s32",
   uid: "u32",

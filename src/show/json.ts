@@ -10,6 +10,7 @@ export function jsonImage(image: Image, cores: ReadonlyMap<string, CoreHead>): R
     tasks: image.tasks,
     files: image.files,
     memory: image.memory,
+    ipc: image.ipc,
     cores: Object.fromEntries([...cores].map(([name, head]) => [name, jsonCore(head)])),
   }) as Record<string, unknown>;
 }

@@ -4,9 +4,10 @@ import { printable } from "../errors.js";
 import type { CoreHead } from "../image/elfcore.js";
 import { FILE_FLAG, VMA_KIND } from "../image/layout.js";
 import type { Image } from "../image/read.js";
-import type { LockedRange, MappedFile, OpenFile, Task, TcpFile } from "../image/schema.js";
+import type { Ipc, LockedRange, MappedFile, OpenFile, Task, TcpFile } from "../image/schema.js";
 import { kernelDevice } from "../kinds/memory.js";
-import { mappedKey, segmentText } from "../kinds/sysv.js";
+import { sysvText } from "../kinds/sysv/objects.js";
+import { mappedKey } from "../kinds/sysv/segments.js";
 import { formatBytes, formatNs, plural } from "../ui/format.js";
 import type { Paint } from "../ui/output.js";
 
@@ -28,6 +29,21 @@ export function describeImage(image: Image, cores: Cores, options: Options): str
     `${plural(tasks, "task")}, ${plural(threads, "thread")}, ${formatBytes(bytes)}; frozen for ${formatNs(frozenNs)}${inventory.shellJob ? "; a shell job" : ""}`,
     "",
     ...tree(image, cores, options),
+    ...ipcText(image.ipc),
+  ];
+}
+
+/** What belongs to the tree, and to no task of it. */
+function ipcText({ semaphores, queues }: Ipc): string[] {
+  return [
+    ...semaphores.map((set) => {
+      const undone = set.undo.length === 0 ? "" : `, undone at the end of ${set.undo.map(({ pid }) => pid).join(", ")}`;
+      return `System V semaphores ${sysvText(set)}, ${plural(set.values.length, "semaphore")}${undone}`;
+    }),
+    ...queues.map((queue) => {
+      const bytes = queue.messages.reduce((sum, { data }) => sum + data.length, 0);
+      return `System V message queue ${sysvText(queue)}, ${plural(queue.messages.length, "message")}, ${formatBytes(bytes)}`;
+    }),
   ];
 }
 
@@ -87,7 +103,7 @@ function objects(task: Task, image: Image, cores: Cores, { verbose }: Options): 
 function describeShared({ kind, name, identity, segment }: MappedFile): string {
   if (segment === undefined) return `${kind} ${printable(name ?? identity.path)}`;
   const marks = [segment.destroyed ? ", marked for destruction" : "", segment.locked ? ", locked" : ""].join("");
-  return `System V segment ${segmentText(segment)}${marks}`;
+  return `System V segment ${sysvText(segment)}${marks}`;
 }
 
 function locked({ locks }: OpenFile): string {

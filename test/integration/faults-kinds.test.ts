@@ -38,6 +38,8 @@ const PROGRAMS = [
   "locks",
   "async",
   "sysv_shm",
+  "sysv_sem",
+  "sysv_msg",
 ];
 
 interface PlannedOp {
@@ -96,6 +98,12 @@ function segments(): { id: number; key: number; attached: number }[] {
     });
 }
 
+/** Ids of sets of semaphores, or of message queues. */
+function sysvIds(kind: "sem" | "msg"): number[] {
+  const lines = readFileSync(`/proc/sysvipc/${kind}`, "utf8").split("\n").slice(1, -1);
+  return lines.map((line) => Number(line.trim().split(/\s+/)[1]));
+}
+
 /** What a failed restore could leave beyond tasks and files: terminals, and names of sockets, of which each line's last is one. */
 function leftovers(): { terminals: string[]; names: string[] } {
   const lines = readFileSync("/proc/net/unix", "utf8").split("\n").slice(1);
@@ -128,9 +136,14 @@ describe("faults: a restore with all kinds of descriptors", function () {
       const directories = herd.members.map(({ directory }) => directory);
       // files that nobody is bound to any more: the first restore that comes so far takes their place
       for (const file of socketsIn(directories)) rmSync(file);
-      // of the segments that stayed some are taken over, the others made again
+      // of the System V objects that stayed some are taken over, the others made again
       for (const { id } of segments().filter((_, i) => i % 2 === 0)) {
         expect((await run(path.join(BIN, "segment"), ["remove", String(id)])).status).to.equal(0);
+      }
+      for (const kind of ["sem", "msg"] as const) {
+        for (const id of sysvIds(kind).filter((_, i) => i % 2 === 0)) {
+          expect((await run(path.join(BIN, "sysv"), [kind, "remove", String(id)])).status).to.equal(0);
+        }
       }
       const clean = new Clean(tids, [herd.directory, image, ...directories]);
       const nothing = leftovers();
@@ -166,6 +179,10 @@ describe("faults: a restore with all kinds of descriptors", function () {
         "executor.op.tcp-send=die",
         "executor.op.segment-fill=die",
         "executor.op.segment-set=die",
+        "executor.op.semaphores-adjust=die",
+        "executor.op.semaphores-set=die",
+        "executor.op.queue-mark=die",
+        "executor.op.queue-set=die",
         "executor.gate=die",
       ]) {
         await check(fault, async () => {

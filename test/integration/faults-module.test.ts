@@ -58,6 +58,7 @@ function herd(): Promise<Herd> {
     { program: "udp" },
     { program: "unix_peer" },
     { program: "sysv_shm" },
+    { program: "sysv_sem" },
     ...(HAS_PROTECTION_KEYS ? [{ program: "pkeys" }] : []),
   ]);
 }

@@ -117,8 +117,8 @@ const TEMPORARY = ["/tmp", "/var/tmp", "/dev/shm", "/run"];
 
 export interface Surroundings {
   files: Record<string, string[]>;
-  /** System V shared memory: key, id and permissions of each segment */
-  segments: string[];
+  /** System V objects: kind, key, id and permissions of each */
+  sysv: string[];
   moduleUsers: string;
 }
 
@@ -127,10 +127,12 @@ function surroundings(...directories: readonly string[]): Surroundings {
     files: Object.fromEntries(
       [...TEMPORARY, ...directories].filter((name) => existsSync(name)).map((name) => [name, readdirSync(name).sort()]),
     ),
-    segments: readFileSync("/proc/sysvipc/shm", "utf8")
-      .split("\n")
-      .slice(1, -1)
-      .map((line) => line.trim().split(/\s+/).slice(0, 3).join(" ")),
+    sysv: ["shm", "sem", "msg"].flatMap((kind) =>
+      readFileSync(`/proc/sysvipc/${kind}`, "utf8")
+        .split("\n")
+        .slice(1, -1)
+        .map((line) => [kind, ...line.trim().split(/\s+/).slice(0, 3)].join(" ")),
+    ),
     moduleUsers: readFileSync("/sys/module/crctl/refcnt", "utf8").trim(),
   };
 }

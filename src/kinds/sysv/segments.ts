@@ -1,13 +1,23 @@
 /** System V shared memory that is attached: segments of the IPC namespace that we share with the tree. */
 
-import type { Details, ErrorCode } from "../errors.js";
-import type { DataRef, MappedFile, Segment } from "../image/schema.js";
-import { mayCheckpoint } from "../proc/capabilities.js";
-import { readSegments, type SegmentStat } from "../proc/sysvipc.js";
-import type { RestoreContext } from "../restore/context.js";
-import { OP, PlanSegment, SEGMENT, type Op, type Subject } from "../restore/plan.js";
+import type { Details, ErrorCode } from "../../errors.js";
+import type { DataRef, MappedFile, Segment } from "../../image/schema.js";
+import { readSegments, type SegmentStat } from "../../proc/sysvipc.js";
+import type { RestoreContext } from "../../restore/context.js";
+import { OP, type Op, type Subject } from "../../restore/plan.js";
+import {
+  conflictWith,
+  encodeSysv,
+  hasSameCreator,
+  mayChooseIds,
+  SEGMENT_OBJECT,
+  sysvText,
+  willBeTaken,
+  type Conflict,
+  type Kind,
+} from "./objects.js";
 
-export const SYSV_OBJECT = "System V shared memory";
+const KIND: Kind = { name: "segment", object: SEGMENT_OBJECT, option: "-m" };
 
 /** The joining key of a mapped file: ids of segments, and inode numbers of other memory of the same file system, may be equal. */
 export function mappedKey(kernelDev: bigint, kernelIno: bigint, sysv: boolean): string {
@@ -18,11 +28,6 @@ export function mappedKey(kernelDev: bigint, kernelIno: bigint, sysv: boolean): 
 function keyOfName(name: string): number | undefined {
   const [, hex] = /^\/SYSV([0-9a-f]{8})$/.exec(name) ?? [];
   return hex === undefined ? undefined : Number.parseInt(hex, 16) | 0;
-}
-
-/** What people call it. */
-export function segmentText({ id, key }: Segment): string {
-  return `${id}${key === 0 ? "" : ` (key 0x${(key >>> 0).toString(16)})`}`;
 }
 
 // ---- dump ----
@@ -59,9 +64,9 @@ export function checkAttached(
     if (segment === undefined || segments.attached(segment) <= (inTree.get(file.kernelIno) ?? 0)) continue;
     refuse({
       code: "E_EXTERNAL",
-      object: SYSV_OBJECT,
+      object: SEGMENT_OBJECT,
       path: identity.path,
-      why: `segment ${segmentText(segment)} is attached by ${sharer(file) ?? "a task"} too, which is not in the tree`,
+      why: `segment ${sysvText(segment)} is attached by ${sharer(file) ?? "a task"} too, which is not in the tree`,
       hint: "dump a tree that has all tasks that share it",
     });
   }
@@ -79,24 +84,12 @@ export class SegmentPlanner {
   add(file: MappedFile, mappings: number, subject: Subject): number | undefined {
     const { segment, data } = file;
     if (segment === undefined || data === undefined) throw new RangeError(`mapped file ${file.id} is no segment`);
-    const about = { ...subject, object: SYSV_OBJECT };
-    if (!mayCheckpoint()) {
-      this.context.refuse({
-        ...about,
-        code: "E_PERMISSION",
-        why: "its old id takes CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN",
-        hint: "run crctl restore as root",
-      });
-      return undefined;
-    }
-    this.table ??= readSegments();
-    const conflict = conflictOf(segment, this.table);
-    if (conflict !== undefined) {
-      this.context.refuse({ ...about, code: "E_CONFLICT", ...conflict });
-      return undefined;
-    }
-    const taken = this.table.some(({ id }) => id === segment.id);
-    if (taken) this.context.note(`segment ${segmentText(segment)} is there, attached by nobody: it gets the contents of the image`);
+    const about = { ...subject, object: SEGMENT_OBJECT };
+    if (!mayChooseIds(this.context, about)) return undefined;
+    const table = (this.table ??= readSegments());
+    const taken = willBeTaken(this.context, about, { wanted: segment, table, conflict: conflictOf(segment, table) });
+    if (taken === undefined) return undefined;
+    if (taken) this.context.note(`segment ${sysvText(segment)} is there, attached by nobody: it gets the contents of the image`);
     return this.plan(segment, data, { taken, mappings, about });
   }
 
@@ -107,11 +100,12 @@ export class SegmentPlanner {
   ): number {
     const { context } = this;
     const slot = context.slot();
-    const record = encodeSegment(segment, taken);
+    const { size, destroyed: marked, locked } = segment;
+    const record = encodeSysv(segment, { flags: { taken, marked, locked }, size });
     const fill: Op = {
       type: OP.SEGMENT_FILL,
       slot,
-      a: segment.size,
+      a: size,
       data: name,
       subject: about,
       ...(taken ? { b: BigInt(mappings) } : {}),
@@ -126,36 +120,15 @@ export class SegmentPlanner {
 }
 
 /** Why it cannot be made, nor taken over. */
-export function conflictOf(segment: Segment, table: readonly SegmentStat[]): { why: string; hint: string } | undefined {
-  const hint = `ipcs -m lists them, ipcrm removes one that nobody needs`;
-  const there = table.find(({ id }) => id === segment.id);
-  if (there !== undefined) {
-    if (!isTheSame(segment, there)) return { why: `another segment has its id, ${segment.id}`, hint };
-    if (there.attached > 0) return { why: `segment ${segmentText(segment)} is there, and somebody has attached it`, hint };
-    return undefined;
-  }
-  if (segment.key === 0 || segment.destroyed) return undefined;
-  const other = table.find(({ key }) => key === segment.key);
-  return other === undefined
-    ? undefined
-    : { why: `another segment, ${other.id}, has its key, 0x${(segment.key >>> 0).toString(16)}`, hint };
+export function conflictOf(segment: Segment, table: readonly SegmentStat[]): Conflict | undefined {
+  // a key does not lead to one that was marked
+  return conflictWith(KIND, segment.destroyed ? { ...segment, key: 0 } : segment, table, {
+    isTheSame: (there) => isTheSame(segment, there),
+    used: ({ attached }) => (attached > 0 ? "somebody has attached it" : undefined),
+  });
 }
 
 /** One that was marked for destruction has gone for good. */
 function isTheSame(segment: Segment, there: SegmentStat): boolean {
-  return (
-    !segment.destroyed &&
-    !there.destroyed &&
-    there.key === segment.key &&
-    there.cuid === segment.cuid &&
-    there.cgid === segment.cgid &&
-    there.size === segment.size
-  );
-}
-
-function encodeSegment({ id, key, uid, gid, cuid, cgid, mode, size, destroyed, locked }: Segment, taken: boolean): Uint8Array {
-  const bytes = new Uint8Array(PlanSegment.size);
-  const flags = (taken ? SEGMENT.TAKE : 0) | (destroyed ? SEGMENT.MARKED : 0) | (locked ? SEGMENT.LOCKED : 0);
-  PlanSegment.write(new DataView(bytes.buffer), 0, { id, key, uid, gid, cuid, cgid, mode, flags, size });
-  return bytes;
+  return !segment.destroyed && !there.destroyed && hasSameCreator(segment, there) && there.size === segment.size;
 }
