@@ -84,6 +84,7 @@ static const struct field counts[] = {
 	PLAIN(CRCTL_NT_VMA, 8, 4), PLAIN(CRCTL_NT_THREAD, 8, 4), PLAIN(CRCTL_NT_CREDS, 8, 4), PLAIN(CRCTL_NT_TIMER, 8, 4),
 	PLAIN(CRCTL_NT_SIGPENDING, 8, 4), PLAIN(CRCTL_NT_EXTENT, 8, 4), PLAIN(CRCTL_NT_SECCOMP, 8, 4),
 	PLAIN(CRCTL_NT_DESCRIPTOR, 8, 4), PLAIN(CRCTL_NT_PEERCRED, 8, 4), PLAIN(CRCTL_NT_LOCK, 8, 4),
+	PLAIN(CRCTL_NT_SEM_UNDO, 8, 4),
 #define RECORD crctl_image_info
 	AT(IMAGE, nr_threads),
 #undef RECORD
@@ -132,11 +133,14 @@ static const struct field offsets[] = {
 #define RECORD crctl_descriptor
 	AT(DESCRIPTOR, value),
 #undef RECORD
+#define RECORD crctl_sem_undo
+	AT(SEM_UNDO, adjustments_off),
+#undef RECORD
 };
 
 static const struct field lengths[] = {
 	PLAIN(CRCTL_NT_VDSO, 12, 4), PLAIN(CRCTL_NT_VMA, 12, 4), PLAIN(CRCTL_NT_THREAD, 12, 4), PLAIN(CRCTL_NT_CREDS, 12, 4),
-	PLAIN(CRCTL_NT_PEERCRED, 12, 4), PLAIN(CRCTL_NT_DESCRIPTOR, 12, 4),
+	PLAIN(CRCTL_NT_PEERCRED, 12, 4), PLAIN(CRCTL_NT_DESCRIPTOR, 12, 4), PLAIN(CRCTL_NT_SEM_UNDO, 12, 4),
 #define RECORD crctl_vma
 	AT(VMA, name_len),
 #undef RECORD

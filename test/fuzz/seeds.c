@@ -21,6 +21,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -230,6 +231,31 @@ static void make_segment(void)
 	close(fd);
 }
 
+/* A set of semaphores, which is there until all seeds have been made; -1: none. */
+static int set = -1;
+
+/* Something to undo, of a thread's too. */
+static void semaphores(void)
+{
+	struct sembuf ops[] = { { 0, 5, SEM_UNDO }, { 2, 3, 0 }, { 2, -1, SEM_UNDO } };
+
+	threads();
+	if (set >= 0 && semop(set, ops, sizeof(ops) / sizeof(ops[0])))
+		err(2, "semop");
+}
+
+static void make_set(void)
+{
+	set = semget(IPC_PRIVATE, 3, 0666);
+	if (set < 0)
+		err(2, "a set of semaphores");
+}
+
+static void remove_set(void)
+{
+	semctl(set, 0, IPC_RMID);
+}
+
 /* A connection of which one end has sent more than the other takes, and datagrams that are being put together. */
 static void sockets(void)
 {
@@ -314,6 +340,7 @@ static const struct {
 	{ .name = "other_ids", .set_up = other_ids }, { .name = "memory", .set_up = memory },
 	{ .name = "settings", .set_up = settings }, { .name = "descriptors", .set_up = descriptors },
 	{ .name = "keys", .set_up = keys }, { .name = "segments", .set_up = segments, .manifest_only = true },
+	{ .name = "semaphores", .set_up = semaphores },
 	{ .name = "sandboxed", .set_up = sandboxed, .manifest_only = true },
 };
 
@@ -535,6 +562,7 @@ size_t make_seeds(struct seed *seeds, size_t room)
 	if (shared < 0 || ftruncate(shared, 16 << 12) || dup2(shared, FD_SHARED) != FD_SHARED)
 		err(2, "a file to share");
 	make_segment();
+	make_set();
 	for (i = 0; i < nr; i++)
 		make_seed(&seeds[i], i);
 	for (i = 0; i < nr; i++)
@@ -543,6 +571,7 @@ size_t make_seeds(struct seed *seeds, size_t room)
 		make_manifest(&seeds[nr + i], &seeds[i]);
 		seeds[i].dump_fd = -1;
 	}
+	remove_set();
 	for (i = 0; i < 2 * nr; i++)
 		if (i >= nr || !kinds[i].manifest_only)
 			seeds[n++] = seeds[i];

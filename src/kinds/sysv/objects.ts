@@ -108,7 +108,9 @@ export interface Users {
 export function checkUsers(pids: readonly number[], users: Users, about: { kind: Kind; object: SysvObject; did: string }): void {
   for (const pid of new Set(pids)) {
     const other = users.inTree(pid) ? undefined : users.outsider(pid);
-    if (other !== undefined) return refuseUser(users, about, `${other} has ${about.did} last, and is not in the tree`);
+    if (other === undefined) continue;
+    refuseUser(users, about, `${other} has ${about.did} last, and is not in the tree`);
+    return;
   }
 }
 

@@ -24,6 +24,9 @@ int main(int argc, char **argv)
 		int id = TRY(msgget((key_t)strtoul(argv[own], NULL, 16), IPC_CREAT | IPC_EXCL | 0600));
 		struct message one = { 3, "first" }, two = { 1, "second" }, got = { 0 };
 
+		/* so that it has received, too */
+		send(id, &one);
+		TRY(msgrcv(id, &got, sizeof(got.text), 0, IPC_NOWAIT));
 		send(id, &one);
 		send(id, &two);
 		test_ready();
