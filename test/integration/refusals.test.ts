@@ -51,6 +51,8 @@ const EVERYWHERE: readonly (readonly [string, RegExp])[] = [
   ["clone-vm", /shares? .*memory|memory .*shared/i],
   ["clone-files", /shares? .*descriptor|descriptor table/i],
   ["clone-fs", /shares?|shared/i],
+  ["clone-sysvsem", /undone.*shared with process/],
+  ["undo-of-thread", /undone.*CLONE_SYSVSEM/],
   ["clone-sighand", /shares?|shared/i],
   ["user-ns", /namespace/],
   ["uts-ns", /namespace/],

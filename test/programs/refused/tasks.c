@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/sem.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -146,6 +147,36 @@ static void cloned_files(void) { helper = test_fork(cloned, (void *)CLONE_FILES)
 static void cloned_fs(void) { helper = test_fork(cloned, (void *)CLONE_FS); }
 static void cloned_sighand(void) { helper = test_fork(cloned, (void *)(CLONE_VM | CLONE_SIGHAND)); }
 
+static void cloned_undo(void) { helper = test_fork(cloned, (void *)CLONE_SYSVSEM); }
+
+static void *undoes_alone(void *arg)
+{
+	struct sembuf op = { 0, 1, SEM_UNDO };
+	volatile int *set = arg;
+
+	TRY(unshare(CLONE_SYSVSEM));
+	TRY(semop(*set, &op, 1));
+	*set = -1;
+	pause();
+	return NULL;
+}
+
+static void has_other_undo(void *arg)
+{
+	int set = TRY(semget(IPC_PRIVATE, 1, 0600));
+	volatile int in_thread = set;
+	pthread_t thread;
+
+	(void)arg;
+	TRY0(pthread_create(&thread, NULL, undoes_alone, (void *)&in_thread));
+	WAIT_FOR(in_thread < 0);
+	test_child_ready();
+	test_wait();
+	TRY(semctl(set, 0, IPC_RMID));
+}
+
+static void other_undo(void) { helper = test_fork(has_other_undo, NULL); }
+
 static void unshares(void *arg)
 {
 	TRY(unshare((intptr_t)arg));
@@ -212,7 +243,8 @@ const struct refused_kind refused_tasks[] = {
 	{ "cpu-timer", cpu_timer, NULL }, { "cpu-sleep", cpu_sleep, NULL },
 	{ "vfork", in_vfork, end_vfork }, { "clone-vm", cloned_memory, end_helper },
 	{ "clone-files", cloned_files, end_helper }, { "clone-fs", cloned_fs, end_helper },
-	{ "clone-sighand", cloned_sighand, end_helper },
+	{ "clone-sighand", cloned_sighand, end_helper }, { "clone-sysvsem", cloned_undo, end_helper },
+	{ "undo-of-thread", other_undo, end_helper },
 	{ "user-ns", user_namespace, end_helper }, { "uts-ns", uts_namespace, end_helper },
 	{ "net-ns", net_namespace, end_helper }, { "ipc-ns", ipc_namespace, end_helper },
 	{ "mount-ns", mount_namespace, end_helper }, { "cgroup-ns", cgroup_namespace, end_helper },
