@@ -12,6 +12,7 @@
         "src/files.cc",
         "src/inotify.cc",
         "src/pipe.cc",
+        "src/probe.cc",
         "src/process.cc",
         "src/ptrace.cc",
         "src/signals.cc",

@@ -187,6 +187,7 @@ export interface Native {
   socketName(fd: number): Uint8Array;
   /** from 1 */
   netlinkGroups(fd: number): number[];
+  socketProtocols(paths: readonly string[]): (string | Errno)[];
   newSocket(domain: number, type: number, protocol: number): number;
   peekStream(fd: number, unread: number): PeekedMessage[];
   peekMessages(fd: number, size: number, unread: number): PeekedMessage[];
@@ -220,7 +221,14 @@ export interface Native {
   duplicateOf(pid: number, fd: number): number;
   sendSignal(pid: number, signal: number): void;
   clocks(): { realtime: bigint; monotonic: bigint; boottime: bigint };
-  setTidSupported(): boolean;
+
+  // probe.cc
+  tryClone(pid: number): Errno;
+  tryOption(fd: number, level: number, name: number, value: number): Errno;
+  trySyscall(number: number): Errno;
+  newEventfd(): number;
+  newWatch(path: string, mask: number): number;
+  pidfdTellsExit(): boolean;
 
   // ptrace.cc
   freezeTree(root: number, timeoutMs: number, watch?: (stopped: boolean) => void): FrozenTree;

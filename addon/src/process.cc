@@ -189,20 +189,5 @@ Napi::Value clocks(const Napi::CallbackInfo &info) {
 }
 CRCTL_EXPORT(clocks);
 
-// setTidSupported(): whether clone3(2) knows set_tid. Asks with an impossible id, so that nothing is started.
-Napi::Value setTidSupported(const Napi::CallbackInfo &info) {
-  struct {
-    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
-  } args = {};
-  pid_t ids[1] = {-1};
-  args.exit_signal = SIGCHLD;
-  args.set_tid = reinterpret_cast<uint64_t>(ids);
-  args.set_tid_size = 1;
-  long pid = syscall(SYS_clone3, &args, sizeof(args));
-  if (pid == 0) _exit(1);
-  return Napi::Boolean::New(info.Env(), pid < 0 && errno == EINVAL);
-}
-CRCTL_EXPORT(setTidSupported);
-
 }  // namespace
 }  // namespace crctl

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -184,6 +185,26 @@ Napi::Value socketName(const Napi::CallbackInfo &info) {
   return Bytes(info.Env(), &address, length);
 }
 CRCTL_EXPORT(socketName);
+
+// socketProtocols(paths): (string | errno)[], "TCP", "UDPv6", "UNIX-STREAM" ...: what the file behind a /proc/<pid>/fd/<fd> says, for
+// which nobody needs a descriptor on the socket.
+Napi::Value socketProtocols(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  auto paths = GetStrings(info[0]);
+  Napi::Array result = Napi::Array::New(env, paths.size());
+  for (size_t i = 0; i < paths.size(); i++) {
+    char name[64];
+    ssize_t length = getxattr(paths[i].c_str(), "system.sockprotoname", name, sizeof(name));
+    if (length < 0) {
+      result.Set(static_cast<uint32_t>(i), Napi::Number::New(env, -errno));
+    } else {
+      // the NUL at its end counts
+      result.Set(static_cast<uint32_t>(i), ToString(env, name, strnlen(name, static_cast<size_t>(length))));
+    }
+  }
+  return result;
+}
+CRCTL_EXPORT(socketProtocols);
 
 // peerName(fd): Buffer, struct sockaddr as getpeername(2) has it
 Napi::Value peerName(const Napi::CallbackInfo &info) {

@@ -1,136 +1,101 @@
-/** What of the kernel and its settings a dump or a restore depends on. */
+/** The kernel and its module: what nothing goes without, and how namespaces, cgroups and security modules are set up. */
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readlinkSync } from "node:fs";
 import * as os from "node:os";
 
 import { native } from "../native.js";
-import { CAP, hasCapability } from "../proc/capabilities.js";
+import { unifiedCgroup } from "../proc/cgroup.js";
+import { unifiedMountPoint } from "../restore/attributes.js";
+import { VERSION } from "../version.js";
 import { moduleProblem, moduleState } from "./module.js";
+import { YES, limited, no, read, type Answer, type Probe } from "./types.js";
 
-export interface Finding {
-  name: string;
-  ok: boolean;
-  /** without it crctl cannot work; otherwise only something is lost */
-  needed: boolean;
-  value: string;
-  hint: string;
+const SYS_RSEQ = 334;
+const ENOSYS = -38;
+
+export const KERNEL: readonly Probe[] = [
+  { id: "kernel", about: "Linux on x86_64", needed: true, ask: kernel },
+  { id: "module", about: "the kernel module: /proc/<pid>/dump, and images as programs", needed: true, ask: module },
+  { id: "lockdown", about: "modules without a signature", ask: lockdown },
+  { id: "kcmp", about: "which descriptors are the same, kcmp(2)", needed: true, ask: kcmp },
+  { id: "children", about: "the children of a task, in /proc", needed: true, ask: children },
+  { id: "set-tid", about: "clone3(2) with set_tid", needed: true, ask: setTid },
+  { id: "rseq", about: "restartable sequences, rseq(2)", ask: rseq },
+  { id: "time-namespaces", about: "trees in a time namespace", ask: timeNamespaces },
+  { id: "cgroups", about: "tasks go back to their cgroup", ask: cgroups },
+  { id: "security-labels", about: "tasks under AppArmor, SELinux and their like", ask: labels },
+];
+
+function kernel(): Answer {
+  const value = `${os.release()} ${os.machine()}`;
+  return os.arch() === "x64" ? { ...YES, value } : { ...no("crctl is for x86_64 only"), value };
 }
 
-export function kernelReport(): Finding[] {
-  return [
-    kernel(),
-    moduleEntries(),
-    lockdown(),
-    moduleVersion(),
-    kcmp(),
-    setTid(),
-    children(),
-    unixDiag(),
-    capability("CAP_SYS_PTRACE", CAP.SYS_PTRACE, "dumping other users' tasks needs it"),
-    capability("CAP_SYS_ADMIN", CAP.SYS_ADMIN, "seccomp filters cannot be read without it"),
-    capability("CAP_NET_ADMIN", CAP.NET_ADMIN, "TCP connections cannot be restored without it"),
-    capability("CAP_NET_RAW", CAP.NET_RAW, "UDP sockets with unread datagrams cannot be restored without it"),
-    capability(
-      "CAP_CHECKPOINT_RESTORE",
-      CAP.CHECKPOINT_RESTORE,
-      "without it, or CAP_SYS_ADMIN, pids cannot be chosen (see restore --new-pids) and memory without a name not be saved",
-    ),
-    sysctl(
-      "kernel/yama/ptrace_scope",
-      mayTrace,
-      "at 1 users can dump only their own descendants, at 2 only root can dump, at 3 nobody until the next boot",
-    ),
-    sysctl("kernel/ftrace_enabled", (value) => value === "1", "the entries in /proc/<pid> need it", true),
-    sysctl("vm/memfd_noexec", (value) => Number(value) < 2, "a restore uses an unnamed file in place of a memfd"),
-    sysctl("kernel/pid_max", () => true, ""),
-    sysctl("fs/pipe-max-size", () => true, ""),
-  ].filter((finding) => finding !== undefined);
-}
-
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8").trim();
-  } catch {
-    return undefined;
-  }
-}
-
-function kernel(): Finding {
-  const release = os.release();
-  const [major = 0, minor = 0] = release.split(".").map((part) => parseInt(part, 10));
-  const ok = os.arch() === "x64" && (major > 5 || (major === 5 && minor >= 10));
-  return { name: "kernel", ok, needed: true, value: `${release} ${os.machine()}`, hint: "x86_64 and Linux 5.10 or later are needed" };
-}
-
-function moduleEntries(): Finding {
+function module(): Answer {
   const problem = moduleProblem();
-  const base = { name: "/proc/<pid>/dump", ok: problem === undefined, needed: true };
-  return { ...base, value: problem === undefined ? "there" : `not there: ${problem.why}`, hint: problem?.hint ?? "" };
+  if (problem !== undefined) return no(`${problem.why}: ${problem.hint}`);
+  const version = read("/sys/module/crctl/version");
+  const value = version === undefined ? "armed" : `${version}, armed`;
+  if (version === undefined || version === VERSION || VERSION.endsWith("-dev")) return { ...YES, value };
+  return { ...limited(`the module is of version ${version}, crctl of ${VERSION}: if a dump fails, load the one of this version`), value };
 }
 
-/** What the kernel asks of modules: undefined where it has no such rule. */
-function lockdown(): Finding | undefined {
+/** What the kernel asks of modules. */
+function lockdown(): Answer {
   const { lockdown: level, signedOnly, loaded } = moduleState();
-  if (level === "none" && !signedOnly) return undefined;
-  return {
-    name: "kernel lockdown",
-    ok: loaded,
-    needed: false,
-    value: `${level}${signedOnly ? ", signed modules only" : ""}`,
-    hint: "the module must be signed by a key that the machine trusts",
-  };
+  if (level === "none" && !signedOnly) return YES;
+  const rule = [level === "none" ? [] : [`kernel lockdown: ${level}`], signedOnly ? ["signed modules only"] : []].flat().join(", ");
+  const sign = "the module must be signed by a key that the machine trusts";
+  return loaded ? limited(`${rule}; the module is loaded already, and to load it again ${sign}`) : no(`${rule}; ${sign}`);
 }
 
-function moduleVersion(): Finding {
-  const value = read("/sys/module/crctl/version");
-  return { name: "module version", ok: value !== undefined, needed: false, value: value ?? "unknown", hint: "it is not loaded" };
+function kcmp(): Answer {
+  native().kcmp(process.pid, process.pid, 0, 0, 0);
+  return YES;
 }
 
-/** Documentation/admin-guide/LSM/Yama.rst */
-function mayTrace(scope: string): boolean {
-  return scope === "0" || (Number(scope) < 3 && hasCapability(CAP.SYS_PTRACE));
+function children(): Answer {
+  if (existsSync(`/proc/self/task/${process.pid}/children`)) return YES;
+  return no("the kernel needs CONFIG_PROC_CHILDREN: the tasks of a tree are not found without it");
 }
 
-function kcmp(): Finding {
-  let ok = true;
-  let value = "works";
+/** An impossible id: whoever knows set_tid says so. */
+function setTid(): Answer {
+  const EINVAL = -22;
+  const answer = native().tryClone(-1);
+  if (answer === EINVAL) return YES;
+  return no(`the kernel, or a filter on system calls, does not let tasks be made with old ids (error ${-answer})`);
+}
+
+function rseq(): Answer {
+  if (native().trySyscall(SYS_RSEQ) !== ENOSYS) return YES;
+  return no("the kernel has none: programs that have registered one, as those of glibc 2.35 and later do, cannot be restored here");
+}
+
+function timeNamespaces(): Answer {
+  let own: string | undefined;
   try {
-    native().kcmp(process.pid, process.pid, 0, 0, 0);
-  } catch (error) {
-    ok = false;
-    value = error instanceof Error ? error.message : String(error);
-  }
-  return { name: "kcmp(2)", ok, needed: true, value, hint: "the kernel needs CONFIG_KCMP" };
-}
-
-function setTid(): Finding {
-  const ok = native().setTidSupported();
-  return { name: "clone3(2) set_tid", ok, needed: true, value: ok ? "works" : "missing", hint: "tasks cannot get their pids back" };
-}
-
-function children(): Finding {
-  const ok = existsSync(`/proc/self/task/${process.pid}/children`);
-  return { name: "/proc children", ok, needed: true, value: ok ? "there" : "missing", hint: "the kernel needs CONFIG_PROC_CHILDREN" };
-}
-
-function unixDiag(): Finding {
-  let ok = true;
-  try {
-    native().unixSockets();
+    own = readlinkSync("/proc/self/ns/time");
   } catch {
-    ok = false;
+    return no("this kernel has none");
   }
-  const hint = "unix sockets cannot be dumped without it: modprobe unix_diag, or a kernel with CONFIG_UNIX_DIAG";
-  return { name: "unix_diag", ok, needed: false, value: ok ? "works" : "missing", hint };
+  const initial = own === "time:[4026531834]" ? "" : " (crctl is in one)";
+  return no(`a tree in another than crctl's is refused${initial}; CLOCK_MONOTONIC of a restored tree is that of this machine`);
 }
 
-function capability(name: string, bit: bigint, hint: string): Finding {
-  const ok = hasCapability(bit);
-  return { name, ok, needed: false, value: ok ? "held" : "not held", hint };
+function cgroups(): Answer {
+  const text = read("/proc/self/cgroup") ?? "";
+  const mount = unifiedMountPoint(read("/proc/self/mountinfo") ?? "");
+  if (unifiedCgroup(text) === undefined || mount === undefined)
+    return no("the unified hierarchy (cgroup v2) is not mounted: restored tasks are in crctl's cgroup");
+  const old = text.split("\n").filter((line) => line !== "" && !line.startsWith("0::"));
+  if (old.length === 0) return YES;
+  return limited(`cgroup v1 is in use (${old.length} hierarchies), whose membership is not saved`);
 }
 
-/** undefined: the kernel does not have it, which is well. */
-function sysctl(name: string, good: (value: string) => boolean, hint: string, needed = false): Finding | undefined {
-  const value = read(`/proc/sys/${name}`);
-  return value === undefined ? undefined : { name: name.replaceAll("/", "."), ok: good(value), needed, value, hint };
+function labels(): Answer {
+  const label = read("/proc/self/attr/current")?.replace(/\0+$/, "");
+  if (label === undefined || label === "") return YES;
+  if (/^(unconfined|kernel)\b/.test(label)) return limited("tasks under a profile of their own are refused; unconfined ones are not");
+  return no(`crctl itself runs under the label "${label}": tasks with a label other than the default are refused`);
 }

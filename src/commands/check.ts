@@ -1,32 +1,61 @@
-import { kernelReport, type Finding } from "../check/kernel.js";
-import { EXIT } from "../errors.js";
-import { painter, print, printJson } from "../ui/output.js";
+import { feature, featureIds, features } from "../check/features.js";
+import type { Feature } from "../check/types.js";
+import { CrctlError, EXIT, printable } from "../errors.js";
+import { painter, print, printJson, type Paint } from "../ui/output.js";
 import { VERSION } from "../version.js";
-import type { Command } from "./types.js";
+import type { Command, Global } from "./types.js";
 
-export const command: Command<unknown> = {
+interface Args {
+  feature: string | undefined;
+}
+
+export const command: Command<Args> = {
   command: "check",
-  describe: "tell what this kernel and the module can do",
-  builder: (yargs) => yargs,
+  describe: "tell what this kernel and machine can do",
+
+  builder: (yargs) =>
+    yargs.option("feature", {
+      type: "string",
+      requiresArg: true,
+      describe: "only this one; the exit status is 0 for yes, 1 for no or limited",
+    }),
 
   async handler(args) {
-    const findings = kernelReport();
-    const ok = findings.every((finding) => finding.ok || !finding.needed);
-    if (!ok) process.exitCode = EXIT.kernel;
-    if (args.json) {
-      printJson({ ok, version: VERSION, findings });
-      return;
-    }
-    const paint = await painter(1);
-    const width = Math.max(...findings.map((finding) => finding.name.length));
-    for (const finding of findings) {
-      print(`${mark(finding, paint)} ${finding.name.padEnd(width)}  ${finding.value}${finding.ok ? "" : `: ${finding.hint}`}`);
-    }
-    print(ok ? paint("green", "crctl can dump and restore here.") : paint("red", "crctl cannot work here."));
+    if (args.feature === undefined) await all(args);
+    else await one(args.feature, args);
   },
 };
 
-function mark(finding: Finding, paint: Awaited<ReturnType<typeof painter>>): string {
-  if (finding.ok) return paint("green", "ok  ");
-  return finding.needed ? paint("red", "FAIL") : paint("yellow", "note");
+function usage(message: string): CrctlError {
+  return new CrctlError("E_USAGE", message, { hint: "see crctl check --help" });
+}
+
+async function all(args: Global): Promise<void> {
+  const found = features();
+  const ok = found.every(({ needed, status }) => !needed || status !== "no");
+  if (!ok) process.exitCode = EXIT.kernel;
+  if (args.json) {
+    printJson({ ok, version: VERSION, features: found });
+    return;
+  }
+  const paint = await painter(1);
+  const width = Math.max(...found.map(({ id }) => id.length));
+  for (const item of found) print(line(item, width, paint));
+  print(ok ? paint("green", "crctl can dump and restore here.") : paint("red", "crctl cannot work here."));
+}
+
+async function one(id: string, args: Global): Promise<void> {
+  const found = feature(id);
+  if (found === undefined) throw usage(`--feature: there is no feature ${id}; there are: ${featureIds().join(", ")}`);
+  if (found.status !== "yes") process.exitCode = 1;
+  if (args.json) printJson(found);
+  else print(line(found, id.length, await painter(1)));
+}
+
+const COLOURS = { yes: "green", limited: "yellow", no: "yellow" } as const;
+
+function line({ id, about, needed, status, why, value }: Feature, width: number, paint: Paint): string {
+  const mark = paint(needed && status === "no" ? "red" : COLOURS[status], status.padEnd(7));
+  const what = value === undefined ? about : `${about} (${value})`;
+  return `${mark}  ${id.padEnd(width)}  ${printable(why === "" ? what : `${what}: ${why}`)}`;
 }

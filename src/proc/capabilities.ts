@@ -5,7 +5,10 @@ import { readFileSync } from "node:fs";
 import { statusField } from "./status.js";
 
 export const CAP = {
+  DAC_READ_SEARCH: 2n,
+  SETGID: 6n,
   SETUID: 7n,
+  SETPCAP: 8n,
   NET_ADMIN: 12n,
   NET_RAW: 13n,
   SYS_PTRACE: 19n,
