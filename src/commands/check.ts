@@ -3,24 +3,44 @@ import type { Feature } from "../check/types.js";
 import { CrctlError, EXIT, printable } from "../errors.js";
 import { painter, print, printJson, type Paint } from "../ui/output.js";
 import { VERSION } from "../version.js";
+import { pidOf } from "./pid.js";
 import type { Command, Global } from "./types.js";
 
 interface Args {
   feature: string | undefined;
+  tree: string | undefined;
+  "shell-job": boolean;
+  "tcp-close": boolean;
 }
 
 export const command: Command<Args> = {
   command: "check",
-  describe: "tell what this kernel and machine can do",
+  describe: "tell what this kernel and machine can do, or whether a running tree can be dumped",
 
   builder: (yargs) =>
-    yargs.option("feature", {
-      type: "string",
-      requiresArg: true,
-      describe: "only this one; the exit status is 0 for yes, 1 for no or limited",
-    }),
+    yargs
+      .option("feature", {
+        type: "string",
+        requiresArg: true,
+        describe: "only this one; the exit status is 0 for yes, 1 for no or limited",
+      })
+      .option("tree", {
+        alias: "t",
+        type: "string",
+        requiresArg: true,
+        describe: "id of a process: what stands in the way of dumping it, told without stopping it (as dump --dry-run)",
+      })
+      .option("shell-job", { alias: "j", type: "boolean", default: false, describe: "with -t: as of dump" })
+      .option("tcp-close", { type: "boolean", default: false, describe: "with -t: as of dump" })
+      .conflicts("feature", "tree"),
 
   async handler(args) {
+    if (args.tree !== undefined) {
+      const options = { pid: pidOf(args.tree, "check"), shellJob: args["shell-job"], closeTcp: args["tcp-close"] };
+      await (await import("./look.js")).look(options, args);
+      return;
+    }
+    for (const name of ["shell-job", "tcp-close"] as const) if (args[name]) throw usage(`--${name} says something of a tree: give -t PID`);
     if (args.feature === undefined) await all(args);
     else await one(args.feature, args);
   },

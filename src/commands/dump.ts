@@ -5,11 +5,13 @@ import { NO_PROGRESS, type DumpOptions, type DumpResult } from "../dump/options.
 import { CrctlError } from "../errors.js";
 import { formatBytes, formatNs, plural } from "../ui/format.js";
 import { isTerminal, painter, print, printJson, printNote } from "../ui/output.js";
+import { pidOf } from "./pid.js";
 import type { Command, Global } from "./types.js";
 
 interface Args {
   tree: string;
-  dir: string;
+  dir: string | undefined;
+  "dry-run": boolean;
   "leave-running": boolean | undefined;
   "leave-stopped": boolean | undefined;
   "shell-job": boolean;
@@ -29,8 +31,12 @@ export const command: Command<Args> = {
         alias: "D",
         type: "string",
         requiresArg: true,
-        demandOption: true,
         describe: "directory of the image; made if it is missing",
+      })
+      .option("dry-run", {
+        type: "boolean",
+        default: false,
+        describe: "only tell what could not be saved; the tree is not stopped, -D is not needed, nothing is written",
       })
       .option("leave-running", { alias: "R", type: "boolean", describe: "let the tree go on afterwards" })
       .option("leave-stopped", { alias: "s", type: "boolean", describe: "stop the tree (SIGSTOP) afterwards" })
@@ -51,6 +57,11 @@ export const command: Command<Args> = {
       .epilogue("Without --leave-running and --leave-stopped the tree is ended once the image is complete."),
 
   async handler(args) {
+    if (args["dry-run"]) {
+      const options = { pid: pidOf(args.tree, "dump"), shellJob: args["shell-job"], closeTcp: args["tcp-close"] };
+      await (await import("./look.js")).look(options, args);
+      return;
+    }
     const options = optionsOf(args);
     const visible = isTerminal(2) && !args.json;
     const progress = visible ? (await import("../ui/progress.js")).progressBar("dump") : NO_PROGRESS;
@@ -63,9 +74,10 @@ export const command: Command<Args> = {
 function optionsOf(args: Args): DumpOptions {
   const seconds = Number(args["freeze-timeout"]);
   if (!(seconds > 0 && seconds <= 3600)) throw usage(`--freeze-timeout: not a number of seconds: ${args["freeze-timeout"]}`);
+  if (args.dir === undefined) throw usage("Missing required argument: dir");
   if (args.dir === "") throw usage("-D: the name of the directory is empty");
   return {
-    pid: pidOf(args.tree),
+    pid: pidOf(args.tree, "dump"),
     dir: resolve(args.dir),
     after: args["leave-running"] === true ? "run" : args["leave-stopped"] === true ? "stop" : "kill",
     shellJob: args["shell-job"],
@@ -73,12 +85,6 @@ function optionsOf(args: Args): DumpOptions {
     force: args.force,
     freezeTimeoutMs: Math.ceil(seconds * 1000),
   };
-}
-
-function pidOf(text: string): number {
-  const pid = /^[0-9]{1,10}$/.test(text) ? Number(text) : 0;
-  if (pid < 1 || pid > 0x7fffffff) throw usage(`-t: not a process id: ${text}`);
-  return pid;
 }
 
 function usage(message: string): CrctlError {

@@ -30,6 +30,7 @@ export class Context implements DumpContext {
     rootPid: number,
     private readonly parts: { problems: Problems; contents: Contents; memory: MemoryTable; outsiders: Outsiders },
     readonly closeTcp: boolean,
+    readonly running = false,
   ) {
     this.files = files;
     for (const file of files) {

@@ -133,7 +133,7 @@ export class Core {
 }
 
 /** How much a head takes that is not large. */
-const HEAD_BYTES = 64n << 10n;
+export const HEAD_BYTES = 64n << 10n;
 
 /**
  * Room for the images of tasks that still run, as far as can be told from what is resident: what need not be done while

@@ -26,8 +26,11 @@ export class Outsiders {
   /** those that are not in the tree; undefined until they matter */
   private others: number[] | undefined;
 
-  /** Looks at all tasks. */
-  constructor(root: number) {
+  /** Looks at all tasks. `running`: the tree goes on making tasks, which belong to it though nobody has listed them. */
+  constructor(
+    root: number,
+    private readonly running = false,
+  ) {
     const pids = native()
       .listNumbers("/proc")
       .filter((pid) => pid !== process.pid);
@@ -73,7 +76,8 @@ export class Outsiders {
     if (kind === "ghost" && !sharers.some(({ writable }) => writable)) return undefined;
     const candidates = sharers.map(({ pid }) => pid).filter((pid) => !this.tree.has(pid));
     // what the first look met may have ended since, a task of the tree too
-    const other = candidates.length === 0 ? undefined : native().sharedMemory(candidates).find(isIt)?.pid;
+    const shared = candidates.length === 0 ? [] : native().sharedMemory(candidates).filter(isIt);
+    const other = shared.find((mapping) => this.isStranger(mapping.pid))?.pid;
     return other === undefined ? undefined : nameOf(other);
   }
 
@@ -87,7 +91,7 @@ export class Outsiders {
     for (const { pid, dev, ino } of native().deletedHolders((this.others ??= this.look()))) {
       const key = `${dev}:${ino}`;
       const found = wanted.get(key);
-      if (found === undefined) continue;
+      if (found === undefined || !this.isStranger(pid)) continue;
       wanted.delete(key);
       const { path, memfd } = found;
       const why = `${nameOf(pid)}, which is not in the tree, has it open too`;
@@ -120,7 +124,7 @@ export class Outsiders {
         link,
         (held = native()
           .holders(others, [link])
-          .some((holder) => holder.link === link)),
+          .some((holder) => holder.link === link && this.isStranger(holder.pid))),
       );
     return held;
   }
@@ -130,7 +134,7 @@ export class Outsiders {
     const others = (this.others ??= this.look());
     const slave = slavePath(index);
     this.terminals ??= native().holders(others, ["/dev/pts/", "/dev/ptmx"]);
-    const user = this.terminals.find(({ pid, link }) => link === slave || hasMaster(pid, link, index));
+    const user = this.terminals.find(({ pid, link }) => (link === slave || hasMaster(pid, link, index)) && this.isStranger(pid));
     return user === undefined ? undefined : nameOf(user.pid);
   }
 
@@ -141,8 +145,20 @@ export class Outsiders {
       candidates.length > 0 &&
       native()
         .holders(candidates, [link])
-        .some((holder) => holder.link === link)
+        .some((holder) => holder.link === link && this.isStranger(holder.pid))
     );
+  }
+
+  /** A task that was forked while we looked is no stranger; what has ended is nobody. */
+  private isStranger(pid: number): boolean {
+    if (!this.running) return true;
+    for (let ancestor = pid; ancestor > 0;) {
+      if (this.tree.has(ancestor)) return false;
+      const [text] = native().readTexts([`/proc/${ancestor}/stat`]);
+      if (typeof text !== "string") return ancestor !== pid;
+      ancestor = parseStat(text).ppid;
+    }
+    return true;
   }
 
   /** Those who came since the first look are looked at too. */

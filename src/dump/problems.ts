@@ -14,6 +14,10 @@ export class Problems {
     if (!this.warnings.includes(text)) this.warnings.push(text);
   }
 
+  get found(): readonly Problem[] {
+    return this.list;
+  }
+
   /** Throws if there was anything. */
   check(): void {
     const [first] = this.list;

@@ -59,12 +59,8 @@ export function prepareDescriptions(context: DumpContext): void {
 
 /** undefined: refused */
 export function dumpDescription(found: Found, context: DumpContext): OpenFile | undefined {
-  const kind = isSpecial(found) ? undefined : KINDS.find((candidate) => candidate.claims(found, context));
-  if (kind === undefined) {
-    refuseDescriptor(found, context);
-    return undefined;
-  }
-  const file = kind.dump(found, context);
+  const kind = kindOf(found, context);
+  const file = kind?.dump(found, context);
   if (file === undefined) return undefined;
   const locks = dumpLocks(found, file, context);
   if (locks === undefined) return undefined;
@@ -73,6 +69,19 @@ export function dumpDescription(found: Found, context: DumpContext): OpenFile | 
     ...((found.info.flags & FASYNC) !== 0 || hasLease(found) ? { owner: ownerOf(found) } : {}),
     ...(locks.length > 0 ? { locks } : {}),
   };
+}
+
+/** The same of a tree that runs: what cannot be saved is refused, as far as that can be told. */
+export function lookAtDescription(found: Found, context: DumpContext): OpenFile | undefined {
+  const kind = kindOf(found, context);
+  const file = kind?.look === undefined ? kind?.dump(found, context) : kind.look(found, context);
+  return file === undefined || dumpLocks(found, file, context) === undefined ? undefined : file;
+}
+
+function kindOf(found: Found, context: DumpContext): DumpHalf | undefined {
+  const kind = isSpecial(found) ? undefined : KINDS.find((candidate) => candidate.claims(found, context));
+  if (kind === undefined) refuseDescriptor(found, context);
+  return kind;
 }
 
 /** Who gets SIGIO. Only asked where O_ASYNC is set or there is a lease: without these the owner has no effect. */

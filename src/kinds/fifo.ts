@@ -19,6 +19,12 @@ export const fifoDump: DumpHalf = {
     const pipe = readPipe(found, context);
     return pipe === undefined ? undefined : { ...baseOf(found), kind: "fifo", identity, pipe };
   },
+
+  look(found, context): FifoFile | undefined {
+    const identity = context.identity(found);
+    if (identity === undefined) return undefined;
+    return { ...baseOf(found), kind: "fifo", identity, pipe: { ino: found.stat.ino, capacity: 0, chunks: [] } };
+  },
 };
 
 // ---- restore ----

@@ -1,6 +1,7 @@
 /** What sockets of IPv4 and IPv6 have in common: socket(7), ip(7), ipv6(7). */
 
 import { native } from "../native.js";
+import { sourceOf, type Found } from "./types.js";
 
 export const SOL_SOCKET = 1;
 const SO_TYPE = 3;
@@ -40,4 +41,10 @@ export function kindOf(fd: number): { domain: number; type: number; protocol: nu
     .socketOptions(fd, [SOL_SOCKET, SOL_SOCKET, SOL_SOCKET], [SO_DOMAIN, SO_TYPE, SO_PROTOCOL])
     .map((value) => (value instanceof Uint8Array ? Buffer.from(value).readInt32LE() : -1));
   return { domain: domain ?? -1, type: type ?? -1, protocol: protocol ?? -1 };
+}
+
+/** Told by the file of the socket, without a descriptor on it. */
+export function isOfProtocol(found: Found, name: "TCP" | "UDP"): boolean {
+  const [protocol] = native().socketProtocols([sourceOf(found)]);
+  return protocol === name || protocol === `${name}v6`;
 }

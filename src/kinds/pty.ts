@@ -135,7 +135,7 @@ function readPair(index: number, master: Found, context: DumpContext): Pty | und
     return undefined;
   }
   const reading = look(index, master, context);
-  const why = typeof reading === "string" ? reading : reasonOf(reading);
+  const why = typeof reading === "string" ? reading : reasonOf(reading, context);
   if (typeof reading === "object" && why === undefined) return ptyOf(index, reading);
   context.refuse({ ...about, why: why ?? "it cannot be read", hint: "let the program change that, or dump at another moment" });
   return undefined;
@@ -162,7 +162,7 @@ function look(index: number, master: Found, context: DumpContext): Reading | str
 }
 
 /** Why it cannot be saved. */
-function reasonOf({ state, master, slave, flags }: Reading): string | undefined {
+function reasonOf({ state, master, slave, flags }: Reading, { running }: DumpContext): string | undefined {
   for (const [name, side] of [
     ["master", master],
     ["slave", slave],
@@ -172,7 +172,7 @@ function reasonOf({ state, master, slave, flags }: Reading): string | undefined 
   }
   if (state.termiosLocked) return "settings of it are locked (TIOCSLCKTRMIOS)";
   if (master.status) return "a change of its state has not been read at the master yet (packet mode)";
-  if (flags === undefined) return "the kernel module has not told what is in it";
+  if (flags === undefined) return running ? undefined : "the kernel module has not told what is in it";
   if ((flags & TERMINAL_FLAG.BUSY) !== 0) return "it holds something half done: more input than was processed, or an echo that waits";
   return undefined;
 }

@@ -59,6 +59,8 @@ export interface DumpContext {
   passed(fd: number): number;
   /** Connections out of the tree are saved as ones that were reset. */
   readonly closeTcp: boolean;
+  /** The tree is only looked at, and runs: what is in its objects is left alone, and the module tells nothing of them. */
+  readonly running: boolean;
   /** The other end shall not hear of it when the tree is ended. */
   quiet(fd: number): void;
   /** Name and inode, checked: undefined if it has been refused. */
@@ -72,6 +74,11 @@ export interface DumpHalf {
   claims(found: Found, context: DumpContext): boolean;
   /** undefined: refused */
   dump(found: Found, context: DumpContext): OpenFile | undefined;
+  /**
+   * In place of dump() while the tree runs, for kinds whose dump() looks at what is in an object or needs what the module tells of it.
+   * Refuses what it can; undefined: refused, or nothing that anybody needs to know.
+   */
+  look?(found: Found, context: DumpContext): OpenFile | undefined;
 }
 
 /** The fields of a problem that tell which descriptor it is about. */

@@ -21,6 +21,7 @@ import {
   SOL_SOCKET,
   SOCK_DGRAM,
   isBound,
+  isOfProtocol,
   kindOf,
 } from "./inet.js";
 import { FILTER_REASON, GENERIC, readOptions, setOptions } from "./socket-options.js";
@@ -58,7 +59,7 @@ function isUdp(fd: number): boolean {
 export const udpDump: DumpHalf = {
   claims: (found, context) =>
     isType(found.stat, S_IFSOCK) &&
-    withDuplicate(found, isUdp) &&
+    (context.running ? isOfProtocol(found, "UDP") : withDuplicate(found, isUdp)) &&
     !(context.outside(found.link) && context.standard(found.stat) !== undefined),
 
   dump(found, context): UdpFile | undefined {
@@ -69,16 +70,22 @@ export const udpDump: DumpHalf = {
     }
     return withDuplicate(found, (fd) => dumpSocket(fd, found, context));
   },
+
+  look(found, context) {
+    if (context.outside(found.link)) context.refuse({ ...descriptorOf(found), object: "UDP socket", ...SHARED });
+    return undefined;
+  },
 };
+
+const SHARED = {
+  code: "E_EXTERNAL",
+  why: "a task that is not in the tree has it open too",
+  hint: "dump a tree that has all tasks that share it",
+} as const;
 
 function obstacleOf(found: Found, context: DumpContext): { why: string; hint: string; code?: "E_EXTERNAL" } | undefined {
   const { flags } = toldOf(found);
-  if (context.outside(found.link))
-    return {
-      code: "E_EXTERNAL",
-      why: "a task that is not in the tree has it open too",
-      hint: "dump a tree that has all tasks that share it",
-    };
+  if (context.outside(found.link)) return SHARED;
   if (withDuplicate(found, (fd) => native().hasFilter(fd))) return FILTER_REASON;
   if ((flags & UDP_FLAG.ELSEWHERE) !== 0) return ELSEWHERE_REASON;
   if ((flags & UDP_FLAG.CHOSEN) !== 0) return CHOSEN_REASON;

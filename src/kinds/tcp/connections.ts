@@ -38,6 +38,8 @@ export type OtherEnd =
 interface Known {
   local: string;
   remote: string;
+  /** of a tree that runs: see hasEnded() */
+  ended: boolean;
 }
 
 interface Table {
@@ -75,28 +77,48 @@ function once<T>(make: () => T): () => T {
 }
 
 function lookAround(context: DumpContext): Table {
+  const machine = once(() => new Map(readTcp().map((entry) => [`${entry.local} ${entry.remote}`, entry])));
   const known = new Map<bigint, Known>();
   const listeners: { ino: bigint; local: string }[] = [];
   for (const found of context.files) {
     // who else has it may sit on its lock, behind which questions wait for ever
     if (!isType(found.stat, S_IFSOCK) || context.outside(found.link)) continue;
-    withDuplicate(found, (fd) => {
-      if (!isTcp(fd)) return;
-      const { state } = infoOf(fd);
-      if (state === STATE.CLOSE || state === STATE.SYN_SENT) return;
-      const local = endpointOf(native().socketName(fd));
-      if (state === STATE.LISTEN) listeners.push({ ino: found.stat.ino, local });
-      else known.set(found.stat.ino, { local, remote: endpointOf(native().peerName(fd)) });
-    });
+    const socket = context.running ? listed(found, machine()) : asked(found);
+    if (socket === undefined) continue;
+    const { state, local, remote } = socket;
+    if (state === STATE.LISTEN) listeners.push({ ino: found.stat.ino, local });
+    else known.set(found.stat.ino, { local, remote, ended: HAS_RECEIVED_END.has(state) });
   }
   return {
     known,
     byEndpoints: new Map([...known].map(([ino, { local, remote }]) => [`${local} ${remote}`, ino])),
     listeners,
-    machine: once(() => new Map(readTcp().map((entry) => [`${entry.local} ${entry.remote}`, entry]))),
+    machine,
     own: once(ownAddresses),
     waiting: once(() => countWaiting(context)),
   };
+}
+
+/** States of one whose other end has closed its stream. */
+const HAS_RECEIVED_END: ReadonlySet<number> = new Set([STATE.CLOSE_WAIT, STATE.LAST_ACK, STATE.CLOSING, STATE.TIME_WAIT]);
+
+type Socket = Pick<TcpEntry, "state" | "local" | "remote">;
+
+/** Undefined: it is not of TCP, or not connected. */
+function asked(found: Found): Socket | undefined {
+  return withDuplicate(found, (fd) => {
+    if (!isTcp(fd)) return undefined;
+    const { state } = infoOf(fd);
+    if (state === STATE.CLOSE || state === STATE.SYN_SENT) return undefined;
+    const local = endpointOf(native().socketName(fd));
+    return { state, local, remote: state === STATE.LISTEN ? "" : endpointOf(native().peerName(fd)) };
+  });
+}
+
+/** The same of a tree that runs: its program may be at work in it, and must find it as it was. */
+function listed(found: Found, machine: ReadonlyMap<string, TcpEntry>): Socket | undefined {
+  const entry = [...machine.values()].find(({ ino }) => ino === found.stat.ino);
+  return entry === undefined || entry.state === STATE.CLOSE || entry.state === STATE.SYN_SENT ? undefined : entry;
 }
 
 /** Undefined: it is no connection. */
@@ -105,20 +127,21 @@ export function otherEnd(found: Found, context: DumpContext): OtherEnd | undefin
   const connection = known.get(found.stat.ino);
   if (connection === undefined) return undefined;
   const { local, remote } = connection;
+  const ended = context.running ? connection.ended : hasEnded(found);
   const ino = byEndpoints.get(`${remote} ${local}`);
   if (ino !== undefined) return { where: "tree", ino };
   const { ip, port } = splitEndpoint(remote);
   if (!isOwn(remote, own())) return { where: "outside" };
   const entry = machine().get(`${remote} ${local}`);
   // one that is translated to another address is not of this machine, and has not said that it is closed
-  if (entry === undefined) return { where: hasEnded(found) ? "gone" : "outside" };
+  if (entry === undefined) return { where: ended ? "gone" : "outside" };
   if (entry.ino !== 0n) return { where: "outside" };
   if (entry.state === STATE.SYN_RECEIVED) return { where: "halfway" };
   const listener = listeners.find((candidate) => {
     const bound = splitEndpoint(candidate.local);
     return bound.port === port && (bound.ip === ip || isAny(bound.ip));
   });
-  if (entry.state !== STATE.ESTABLISHED && entry.state !== STATE.CLOSE_WAIT) return { where: hasEnded(found) ? "gone" : "closing" };
+  if (entry.state !== STATE.ESTABLISHED && entry.state !== STATE.CLOSE_WAIT) return { where: ended ? "gone" : "closing" };
   // the end of a stream counts as a byte
   const unread = entry.unread - (entry.state === STATE.CLOSE_WAIT ? 1 : 0);
   return listener === undefined ? { where: "outside" } : { where: "waiting", listener: listener.ino, unread };

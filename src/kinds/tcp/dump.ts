@@ -8,7 +8,7 @@ import { FILTER_REASON, readOptions } from "../socket-options.js";
 import { withDuplicate } from "../duplicates.js";
 import { S_IFSOCK, baseOf, descriptorOf, isType, type DumpContext, type DumpHalf, type Found } from "../types.js";
 import { STATE, hasEnded, otherEnd, toldOf, waitingFor, type OtherEnd } from "./connections.js";
-import { CHOSEN_REASON, ELSEWHERE_REASON, SOCK_STREAM, isBound, kindOf } from "../inet.js";
+import { CHOSEN_REASON, ELSEWHERE_REASON, SOCK_STREAM, isBound, isOfProtocol, kindOf } from "../inet.js";
 import { IPPROTO_TCP, bufferLocks, infoOf, isTcp, optionsOf, timestampOf, type TcpInfo } from "./options.js";
 
 /** sk_shutdown, include/net/sock.h */
@@ -24,7 +24,8 @@ const OVER: Readonly<Record<number, TcpOver["state"]>> = {
 
 export const tcpDump: DumpHalf = {
   claims(found, context) {
-    if (!isType(found.stat, S_IFSOCK) || !withDuplicate(found, isTcp)) return false;
+    if (!isType(found.stat, S_IFSOCK)) return false;
+    if (!(context.running ? isOfProtocol(found, "TCP") : withDuplicate(found, isTcp))) return false;
     // one that leads out is the caller's to hand over where it is standard input, output or error
     const leadsOut = context.outside(found.link) || otherEnd(found, context)?.where === "outside";
     return !leadsOut || context.standard(found.stat) === undefined;
@@ -34,6 +35,14 @@ export const tcpDump: DumpHalf = {
     // before it is asked anything: who has it may sit on its lock, behind which questions wait for ever
     if (!context.outside(found.link)) return withDuplicate(found, (fd) => dumpSocket(fd, found, context));
     refuse(found, toldOf(found)?.state ?? STATE.CLOSE, SHARED, context);
+    return undefined;
+  },
+
+  look(found, context) {
+    const other = otherEnd(found, context);
+    if (context.outside(found.link)) refuse(found, STATE.CLOSE, SHARED, context);
+    else if (other?.where === "outside" && context.closeTcp) warnOfReset(found, context);
+    else if (other?.where === "outside") refuse(found, STATE.ESTABLISHED, LEADS_OUT, context);
     return undefined;
   },
 };
@@ -89,6 +98,16 @@ const SHARED: Obstacle = {
   hint: "dump a tree that has all tasks that share it",
 };
 
+const LEADS_OUT: Obstacle = {
+  code: "E_EXTERNAL",
+  why: "it is connected to a socket that is not in the tree",
+  hint: "use --tcp-close: the program finds it reset when it is back; or dump a tree that has both ends",
+};
+
+function warnOfReset({ holders: [{ pid, fd }] }: Found, context: DumpContext): void {
+  context.warn(`task ${pid}, descriptor ${fd}: the TCP connection will be found reset`);
+}
+
 function obstacleOf(told: TcpNoteRecord | undefined, state: number): Obstacle | undefined {
   if (told === undefined) {
     if (state === STATE.LISTEN || state === STATE.CLOSE) return undefined;
@@ -120,12 +139,7 @@ function obstacleOfListening(found: Found, waiting: number, context: DumpContext
 }
 
 function obstacleOfConnection(other: OtherEnd, told: TcpNoteRecord): Obstacle | undefined {
-  if (other.where === "outside")
-    return {
-      code: "E_EXTERNAL",
-      why: "it is connected to a socket that is not in the tree",
-      hint: "use --tcp-close: the program finds it reset when it is back; or dump a tree that has both ends",
-    };
+  if (other.where === "outside") return LEADS_OUT;
   if (other.where === "closing")
     return { why: "its other end has been closed, and what that has sent is on its way", hint: "try again when the program has read it" };
   if (other.where === "halfway") return { why: "it is not connected yet", hint: AGAIN };
@@ -149,7 +163,7 @@ function connectionOf(
   }
   const other: OtherEnd = otherEnd(found, context) ?? { where: hasEnded(found) ? "gone" : "closing" };
   if (other.where === "outside" && context.closeTcp) {
-    context.warn(`task ${found.holders[0].pid}, descriptor ${found.holders[0].fd}: the TCP connection will be found reset`);
+    warnOfReset(found, context);
     return over(fd, "reset");
   }
   const obstacle = obstacleOfConnection(other, told);

@@ -2,6 +2,7 @@
 
 import type { UnixFile, UnixMessage } from "../../image/schema.js";
 import { native, type UnixSocketRecord } from "../../native.js";
+import { CAP, hasCapability } from "../../proc/capabilities.js";
 import { withDuplicate } from "../duplicates.js";
 import { baseOf, descriptorOf, S_IFSOCK, isOnItsWay, isType, type DumpContext, type DumpHalf, type Found } from "../types.js";
 import { FILTER_REASON, GENERIC, readOptions } from "../socket-options.js";
@@ -38,7 +39,7 @@ function lookAround(context: DumpContext): Table {
   const byIno = new Map(sockets.map((socket) => [socket.ino, socket]));
   const open = new Set(context.files.map(({ stat }) => stat.ino));
   const messages = new Map<bigint, UnixMessage[] | undefined>();
-  for (const found of context.files) {
+  for (const found of context.running ? [] : context.files) {
     const socket = isType(found.stat, S_IFSOCK) ? byIno.get(found.stat.ino) : undefined;
     if (socket === undefined || messages.has(socket.ino)) continue;
     // what leads out is not ours to look into
@@ -71,6 +72,13 @@ export const unixDump: DumpHalf = {
     const messages = tableOf(context).messages.get(socket.ino);
     if (messages === undefined) return undefined;
     return withDuplicate(found, (fd) => dumpSocket(fd, { socket, messages, found }, context));
+  },
+
+  look(found, context) {
+    const socket = tableOf(context).byIno.get(found.stat.ino);
+    const reason = socket === undefined ? undefined : obstacle(socket, context);
+    if (reason !== undefined) context.refuse({ ...descriptorOf(found), object: "socket", ...reason });
+    return undefined;
   },
 };
 
@@ -121,9 +129,14 @@ function strangePeer({ peerCredentials }: Pick<UnixFile, "peerCredentials">): Re
 function leadsOut({ ino, peer }: UnixSocketRecord, context: DumpContext): boolean {
   const { own, waiting } = tableOf(context);
   if (peer === undefined) return false;
-  if (peer !== 0n) return !own.has(peer);
+  if (peer !== 0n) return !own.has(peer) && !(context.running && mayBeOnItsWay(peer, context));
   const waits = waiting.get(ino);
   return waits !== undefined && !own.has(waits.by);
+}
+
+/** In a message of the tree's, which is not looked into while the tree runs: nobody who could be seen has it. */
+function mayBeOnItsWay(ino: bigint, context: DumpContext): boolean {
+  return hasCapability(CAP.SYS_PTRACE) && !context.outside(`socket:[${ino}]`);
 }
 
 interface Reason {
@@ -144,7 +157,8 @@ function obstacle(socket: UnixSocketRecord, context: DumpContext): Reason | unde
   if (waiting.has(socket.ino) && socket.unsent > 0) {
     return { why: "what it has sent is in a connection that is not accepted yet", hint: "try again when the connection has been accepted" };
   }
-  if (socket.pending?.some((client) => !own.has(client)) === true) {
+  // one that the tree has only in a message would look the same
+  if (!context.running && socket.pending?.some((client) => !own.has(client)) === true) {
     return {
       code: "E_EXTERNAL",
       why: "a task that is not in the tree waits for its connection to be accepted",
