@@ -1,10 +1,11 @@
 /** The kernel and its module: what nothing goes without, and how namespaces, cgroups and security modules are set up. */
 
-import { existsSync, readlinkSync } from "node:fs";
+import { existsSync } from "node:fs";
 import * as os from "node:os";
 
 import { native } from "../native.js";
 import { unifiedCgroup } from "../proc/cgroup.js";
+import { hasTimeNamespaces, mayMakeTimeNamespaces } from "../proc/clocks.js";
 import { unifiedMountPoint } from "../restore/attributes.js";
 import { VERSION } from "../version.js";
 import { moduleProblem, moduleState } from "./module.js";
@@ -21,7 +22,7 @@ export const KERNEL: readonly Probe[] = [
   { id: "children", about: "the children of a task, in /proc", needed: true, ask: children },
   { id: "set-tid", about: "clone3(2) with set_tid", needed: true, ask: setTid },
   { id: "rseq", about: "restartable sequences, rseq(2)", ask: rseq },
-  { id: "time-namespaces", about: "trees in a time namespace", ask: timeNamespaces },
+  { id: "time-namespaces", about: "clocks that go on from where they were after another boot", ask: timeNamespaces },
   { id: "cgroups", about: "tasks go back to their cgroup", ask: cgroups },
   { id: "security-labels", about: "tasks under AppArmor, SELinux and their like", ask: labels },
 ];
@@ -73,14 +74,10 @@ function rseq(): Answer {
 }
 
 function timeNamespaces(): Answer {
-  let own: string | undefined;
-  try {
-    own = readlinkSync("/proc/self/ns/time");
-  } catch {
-    return no("this kernel has none");
-  }
-  const initial = own === "time:[4026531834]" ? "" : " (crctl is in one)";
-  return no(`a tree in another than crctl's is refused${initial}; CLOCK_MONOTONIC of a restored tree is that of this machine`);
+  const consequence = "clocks of trees that are restored after another boot jump, and are refused where they would run backwards";
+  if (!hasTimeNamespaces()) return no(`the kernel has none (CONFIG_TIME_NS): ${consequence}`);
+  if (mayMakeTimeNamespaces()) return YES;
+  return limited(`to make one takes CAP_SYS_ADMIN and CAP_SYS_TIME: ${consequence}`);
 }
 
 function cgroups(): Answer {

@@ -15,7 +15,7 @@ const F_SEAL_EXEC = 0x20;
 export const MEMORY: readonly Probe[] = [
   { id: "nameless-memory", about: "shared memory and mapped files without a name", ask: followsMappings },
   { id: "memfd", about: "memfds that may be executed", ask: memfd },
-  { id: "sysv-shared-memory", about: "System V shared memory with its ids", ask: sysv },
+  { id: "sysv-ids", about: "System V shared memory, semaphores and message queues with their ids", ask: sysv },
   { id: "protection-keys", about: "protection keys of memory", ask: protectionKeys },
 ];
 
@@ -40,8 +40,8 @@ function sysv(): Answer {
     return YES;
   } catch (error) {
     if (isSystemError(error) && error.code === "ENOENT")
-      return no("the kernel needs CONFIG_CHECKPOINT_RESTORE and CONFIG_SYSVIPC: segments cannot be made with their ids");
-    return limited("it takes CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN: only tasks without attached segments are dumped and restored");
+      return no("the kernel needs CONFIG_CHECKPOINT_RESTORE and CONFIG_SYSVIPC: objects cannot be made with their ids");
+    return limited("it takes CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN: only tasks that use none of these are restored");
   }
 }
 

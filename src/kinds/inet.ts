@@ -44,7 +44,7 @@ export function kindOf(fd: number): { domain: number; type: number; protocol: nu
 }
 
 /** Told by the file of the socket, without a descriptor on it. */
-export function isOfProtocol(found: Found, name: "TCP" | "UDP"): boolean {
+export function isOfProtocol(found: Found, name: "TCP" | "UDP" | "NETLINK"): boolean {
   const [protocol] = native().socketProtocols([sourceOf(found)]);
   return protocol === name || protocol === `${name}v6`;
 }

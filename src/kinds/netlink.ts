@@ -7,7 +7,7 @@ import { netlinkSockets } from "../proc/netlink.js";
 import type { RestoreContext, RestoreHalf } from "../restore/context.js";
 import { OP } from "../restore/plan.js";
 import { withDuplicate } from "./duplicates.js";
-import { ELSEWHERE_REASON, kindOf } from "./inet.js";
+import { ELSEWHERE_REASON, isOfProtocol, kindOf } from "./inet.js";
 import { setOwner, settableFlags } from "./open.js";
 import { FILTER_REASON, GENERIC, readOptions, setOptions } from "./socket-options.js";
 import { S_IFSOCK, baseOf, descriptorOf, isType, type DumpContext, type DumpHalf, type Found } from "./types.js";
@@ -27,7 +27,7 @@ const OF_NETLINK = [3, 4, 5, 8, 10, 11, 12].map((name): [number, number] => [SOL
 export const netlinkDump: DumpHalf = {
   claims: (found, context) =>
     isType(found.stat, S_IFSOCK) &&
-    withDuplicate(found, (fd) => kindOf(fd).domain === AF_NETLINK) &&
+    (context.running ? isOfProtocol(found, "NETLINK") : withDuplicate(found, (fd) => kindOf(fd).domain === AF_NETLINK)) &&
     !(context.outside(found.link) && context.standard(found.stat) !== undefined),
 
   dump: (found, context) =>
@@ -51,23 +51,38 @@ export const netlinkDump: DumpHalf = {
         options: readOptions(fd, { domain: AF_NETLINK, type, protocol }, [...GENERIC, ...OF_NETLINK]),
       };
     }),
+
+  look(found, context) {
+    const obstacle = context.outside(found.link) ? SHARED : withDuplicate(found, (fd) => obstacleOfProtocol(kindOf(fd).protocol));
+    if (obstacle !== undefined) context.refuse({ ...descriptorOf(found), object: "netlink socket", ...obstacle });
+    return undefined;
+  },
 };
+
+interface Obstacle {
+  why: string;
+  hint: string;
+  code?: "E_EXTERNAL";
+}
+
+const SHARED: Obstacle = {
+  code: "E_EXTERNAL",
+  why: "a task that is not in the tree has it open too",
+  hint: "dump a tree that has all tasks that share it",
+};
+
+function obstacleOfProtocol(protocol: number): Obstacle | undefined {
+  if (STATELESS.includes(protocol)) return undefined;
+  const hint = "let the program close it first";
+  return { why: `what the kernel keeps for a socket of netlink protocol ${protocol} is not known`, hint };
+}
 
 const TRY_AGAIN = "let the program read what is there, and try again";
 
-function obstacleOf(
-  fd: number,
-  { found, protocol }: { found: Found; protocol: number },
-  context: DumpContext,
-): { why: string; hint: string; code?: "E_EXTERNAL" } | undefined {
-  if (context.outside(found.link)) {
-    const hint = "dump a tree that has all tasks that share it";
-    return { code: "E_EXTERNAL", why: "a task that is not in the tree has it open too", hint };
-  }
-  if (!STATELESS.includes(protocol)) {
-    const hint = "let the program close it first";
-    return { why: `what the kernel keeps for a socket of netlink protocol ${protocol} is not known`, hint };
-  }
+function obstacleOf(fd: number, { found, protocol }: { found: Found; protocol: number }, context: DumpContext): Obstacle | undefined {
+  if (context.outside(found.link)) return SHARED;
+  const unknown = obstacleOfProtocol(protocol);
+  if (unknown !== undefined) return unknown;
   if (native().hasFilter(fd)) return FILTER_REASON;
   const flags = Number(found.untold.get(DESCRIPTOR_WHAT.NETLINK) ?? 0n);
   if ((flags & NETLINK_FLAG.ELSEWHERE) !== 0) return ELSEWHERE_REASON;

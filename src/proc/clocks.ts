@@ -1,6 +1,9 @@
 /** What a time namespace adds to the clocks of the machine, time_namespaces(7): /proc/<pid>/timens_offsets. */
 
+import { existsSync } from "node:fs";
+
 import { native } from "../native.js";
+import { CAP, hasCapability } from "./capabilities.js";
 
 /** ns */
 export interface ClockOffsets {
@@ -36,4 +39,13 @@ export function machineClocks(): ClockOffsets {
   const { monotonic, boottime } = native().clocks();
   const own = clockOffsets("self");
   return { monotonic: monotonic - own.monotonic, boottime: boottime - own.boottime };
+}
+
+/** Of the kernel: CONFIG_TIME_NS. */
+export function hasTimeNamespaces(): boolean {
+  return existsSync("/proc/self/timens_offsets");
+}
+
+export function mayMakeTimeNamespaces(): boolean {
+  return hasCapability(CAP.SYS_ADMIN) && hasCapability(CAP.SYS_TIME);
 }

@@ -6,8 +6,7 @@
 import { readFileSync } from "node:fs";
 
 import type { Inventory } from "../image/schema.js";
-import { CAP, hasCapability } from "../proc/capabilities.js";
-import { clockOffsets, machineClocks, sameOffsets, type ClockOffsets } from "../proc/clocks.js";
+import { clockOffsets, hasTimeNamespaces, machineClocks, mayMakeTimeNamespaces, sameOffsets, type ClockOffsets } from "../proc/clocks.js";
 import type { RestoreContext } from "./context.js";
 import { OP } from "./plan.js";
 
@@ -29,7 +28,7 @@ export function planClocks(inventory: Inventory, force: boolean, context: Restor
       ? timeOffsets
       : { monotonic: clocks.monotonic - machine.monotonic, boottime: clocks.boottime - machine.boottime };
   if (sameOffsets(wanted, own)) return;
-  if (hasCapability(CAP.SYS_ADMIN) && hasCapability(CAP.SYS_TIME) && hasTimeNamespaces()) {
+  if (hasTimeNamespaces() && mayMakeTimeNamespaces()) {
     context.create({
       type: OP.CLOCKS,
       a: BigInt.asUintN(64, wanted.monotonic),
@@ -54,14 +53,5 @@ export function planClocks(inventory: Inventory, force: boolean, context: Restor
       why: `${name} of the tree would run backwards by ${-jump / SECOND} s: ${takes}`,
       hint: "run crctl restore as root, or take that with --force",
     });
-  }
-}
-
-function hasTimeNamespaces(): boolean {
-  try {
-    readFileSync("/proc/self/timens_offsets");
-    return true;
-  } catch {
-    return false;
   }
 }

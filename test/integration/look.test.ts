@@ -196,9 +196,19 @@ describe("check, feature by feature", () => {
   it("root: what crctl needs is there, and what its own tests use is", async () => {
     const found = await features();
     const use = ["kernel", "module", "kcmp", "children", "set-tid", "process-ids", "dump-any", "credentials", "seccomp", "nameless-memory"];
-    const kinds = ["sysv-shared-memory", "file-locks", "leases", "unix-sockets", "tcp-connections", "udp-datagrams", "rseq", "pipes"];
+    const kinds = [
+      "sysv-ids",
+      "file-locks",
+      "leases",
+      "unix-sockets",
+      "time-namespaces",
+      "tcp-connections",
+      "udp-datagrams",
+      "rseq",
+      "pipes",
+    ];
     for (const id of [...use, ...kinds]) expect(found.get(id)?.status, id).to.equal("yes");
-    for (const id of ["mptcp", "amx", "shadow-stacks", "time-namespaces"]) expect(found.get(id)?.status, id).to.equal("no");
+    for (const id of ["mptcp", "amx", "shadow-stacks"]) expect(found.get(id)?.status, id).to.equal("no");
   });
 
   it("a user: what takes privilege is limited or missing, and the sentence says which", async () => {
@@ -211,7 +221,7 @@ describe("check, feature by feature", () => {
         ["credentials", "limited", /CAP_SETUID/],
         ["seccomp", "no", /CAP_SYS_ADMIN/],
         ["nameless-memory", "limited", /CAP_CHECKPOINT_RESTORE/],
-        ["sysv-shared-memory", "limited", /CAP_CHECKPOINT_RESTORE/],
+        ["sysv-ids", "limited", /CAP_CHECKPOINT_RESTORE/],
         ["tcp-connections", "no", /CAP_NET_ADMIN/],
         ["udp-datagrams", "no", /CAP_NET_RAW/],
         ["inotify", "limited", /CAP_DAC_READ_SEARCH/],

@@ -80,7 +80,7 @@ const SINCE: readonly (readonly [number, string, RegExp])[] = [
 const UNSEEN: ReadonlySet<string> = new Set([
   ...["tcp-urgent", "tcp-closing", "tcp-elsewhere", "udp-chosen", "udp-multicast", "socket-filter", "socket-stranger", "socket-one-way"],
   ...["sysv-mapped", "ldt", "tls-segment", "ioperm", "clone-sighand", "syscall-dispatch", "mdwe", "memory-merge", "guard", "thp-advised"],
-  ...["timer-ids", "autoreap"],
+  ...["timer-ids", "autoreap", "netlink-unread", "clone-sysvsem", "undo-of-thread"],
 ]);
 
 const [major = 0, minor = 0] = release().split(".").map(Number);

@@ -13,6 +13,7 @@ import { MemoryTable } from "../../kinds/memory.js";
 import { splitDevice, type Found } from "../../kinds/types.js";
 import { native, type FrozenTask } from "../../native.js";
 import { isDead, parseStat } from "../../proc/stat.js";
+import { treeClocks } from "../clocks.js";
 import { Contents } from "../contents.js";
 import { Context } from "../context.js";
 import { HEAD_BYTES } from "../cores.js";
@@ -112,6 +113,7 @@ function once(options: LookOptions, outsiders: Outsiders): Look {
 
   const calls = live.flatMap((state) => passing(() => lookAtThreads(state, (problem) => problems.add(problem))) ?? []);
   lookAtRelatives(live, (pid, comm, problem) => problems.add({ pid, comm, ...problem }));
+  treeClocks(live, options.pid, problems);
   warnOfCalls(calls, problems);
   checkInterrupted();
 
