@@ -79,6 +79,7 @@ describe("generations", () => {
       seen.push(measure(herd, image));
       rmSync(image, { recursive: true });
       if (generation === SETTLED + 1) settled = slabs();
+      if (generation % 25 === 0) console.log(`      ${generation} generations`);
       // they set their state up anew, so that it is not the same all the time
       if (generation % 10 === 0) for (const member of herd.members) await member.verify();
     }

@@ -104,6 +104,8 @@ describe("unloading under load", () => {
         execFileSync("insmod", [module]);
       }
       expect(entries(), "armed").to.equal(true);
+      // it takes hours on a slow machine
+      if ((cycle + 1) % 100 === 0) console.log(`      ${cycle + 1} cycles, EBUSY ${busy} times so far`);
     }
     writeFileSync(stop, "");
     for (const child of crowd) if (child.exitCode === null) await once(child, "exit");
