@@ -43,4 +43,19 @@ static inline const char *crctl_signal_unsaved(const struct signal_struct *sig)
 	return NULL;
 }
 
+/*
+ * Have the kernel's signal code run before we return to user space, signal or
+ * not. Files that are closed on the way there may ask a server, and who waits
+ * for one without signals (9p) clears TIF_SIGPENDING, and afterwards sets it by
+ * the signals that there are. TIF_NOTIFY_SIGNAL (12db8b690010, "entry: Add
+ * support for TIF_NOTIFY_SIGNAL", 5.11 and later 5.10.y) stays.
+ */
+static inline void crctl_call_signal_code(void)
+{
+	set_thread_flag(TIF_SIGPENDING);
+#ifdef TIF_NOTIFY_SIGNAL
+	set_thread_flag(TIF_NOTIFY_SIGNAL);
+#endif
+}
+
 #endif /* CRCTL_COMPAT_SIGNALS_H */

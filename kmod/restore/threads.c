@@ -11,6 +11,7 @@
 #include <linux/mman.h>
 #include <linux/sched/signal.h>
 
+#include "compat/signals.h"
 #include "restore/restore.h"
 
 /* Wait for @c, which another thread completes; nonzero if we are to die. */
@@ -101,7 +102,7 @@ static void resume(struct crctl_restore *r, u32 idx)
 	sigdelsetmask(&mask, sigmask(SIGKILL) | sigmask(SIGSTOP));
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 	/* an interrupted system call is restarted by the kernel's signal code */
-	set_thread_flag(TIF_SIGPENDING);
+	crctl_call_signal_code();
 }
 
 static int follow(struct crctl_restore *r, u32 idx)
