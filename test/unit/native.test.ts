@@ -135,7 +135,7 @@ describe("addon", () => {
       await until(() =>
         native()
           .listTree(root)
-          .some(({ pid }) => state(pid) === "Z"),
+          .some(({ pid, ppid }) => ppid === root && state(pid) === "Z"),
       );
       const frozen = native().freezeTree(root, 5000);
       expect(frozen.tasks.map(({ zombie, stopped }) => ({ zombie, stopped })).slice(1)).to.deep.equal([
