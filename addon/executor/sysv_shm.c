@@ -12,6 +12,7 @@
 #include "sysv.h"
 
 #define PAGE		4096ull
+
 static int get(const struct plan_sysv *want, int flags)
 {
 	return shmget(want->key, want->size, flags | SHM_NORESERVE);

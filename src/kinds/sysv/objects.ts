@@ -79,6 +79,47 @@ export function willBeTaken(
   return undefined;
 }
 
+/**
+ * Plans each that nothing stands in the way of. `holds`: what one that is there gets of the image, in words. `fits`: whether it can
+ * be made at all, and tells if not.
+ */
+export function restoreObjects<T extends SysvObject, S extends SysvObject>(
+  objects: readonly T[],
+  context: RestoreContext,
+  {
+    kind,
+    holds,
+    table: read,
+    fits = () => true,
+    conflict,
+    plan,
+  }: {
+    kind: Kind;
+    holds: string;
+    table: () => readonly S[];
+    fits?: (wanted: T) => boolean;
+    conflict: (wanted: T, table: readonly S[]) => Conflict | undefined;
+    plan: (wanted: T, taken: boolean) => void;
+  },
+): void {
+  if (objects.length === 0) return;
+  const about = { object: kind.object };
+  if (!mayChooseIds(context, about)) return;
+  const table = read();
+  for (const wanted of objects) {
+    if (!fits(wanted)) continue;
+    const taken = willBeTaken(context, about, { wanted, table, conflict: conflict(wanted, table) });
+    if (taken === undefined) continue;
+    if (taken) context.note(`${kind.name} ${sysvText(wanted)} is there, used by nobody: it gets the ${holds} of the image`);
+    plan(wanted, taken);
+  }
+}
+
+/** What a task does for an object, in messages. */
+export function subjectIn(context: RestoreContext, { object }: Kind, pid: number): Subject {
+  return { object, pid, comm: context.tasks.find(({ pids }) => pids[0] === pid)?.comm ?? "" };
+}
+
 /** `rest`: what is behind it. */
 export function encodeSysv(
   { id, key, uid, gid, cuid, cgid, mode }: SysvObject,

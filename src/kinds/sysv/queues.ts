@@ -13,10 +13,10 @@ import {
   conflictWith,
   encodeSysv,
   hasSameCreator,
-  mayChooseIds,
   QUEUE_OBJECT,
+  restoreObjects,
+  subjectIn,
   sysvText,
-  willBeTaken,
   type Conflict,
   type Kind,
   type Users,
@@ -79,17 +79,14 @@ export function restoreQueues(
   context: RestoreContext,
   outsider: (pid: number) => string | undefined,
 ): void {
-  if (queues.length === 0) return;
-  const about = { object: QUEUE_OBJECT };
-  if (!mayChooseIds(context, about)) return;
-  const table = readQueues();
-  for (const queue of queues) {
-    if (!isWithinLimits(queue, context)) continue;
-    const taken = willBeTaken(context, about, { wanted: queue, table, conflict: queueConflict(queue, table, outsider) });
-    if (taken === undefined) continue;
-    if (taken) context.note(`${KIND.name} ${sysvText(queue)} is there, used by nobody: it gets the messages of the image`);
-    planQueue(queue, taken, context);
-  }
+  restoreObjects(queues, context, {
+    kind: KIND,
+    holds: "messages",
+    table: readQueues,
+    fits: (queue) => isWithinLimits(queue, context),
+    conflict: (queue, table) => queueConflict(queue, table, outsider),
+    plan: (queue, taken) => planQueue(queue, taken, context),
+  });
 }
 
 export function queueConflict(
@@ -141,10 +138,7 @@ function planQueue(queue: MessageQueue, taken: boolean, context: RestoreContext)
   context.create({ type: OP.QUEUE, slot, a: mark, data, subject });
   // one of the two, if they were two: a queue that neither has used would not be the tree's
   const pid = lastSender > 0 ? lastSender : lastReceiver;
-  if (pid > 0) {
-    const comm = context.tasks.find(({ pids }) => pids[0] === pid)?.comm ?? "";
-    context.inTask(pid, { type: OP.QUEUE_MARK, slot, a: mark, subject: { ...subject, pid, comm } });
-  }
+  if (pid > 0) context.inTask(pid, { type: OP.QUEUE_MARK, slot, a: mark, subject: subjectIn(context, KIND, pid) });
   context.last({ type: OP.QUEUE_SET, slot, data, subject });
 }
 

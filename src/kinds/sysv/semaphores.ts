@@ -11,11 +11,11 @@ import {
   conflictWith,
   encodeSysv,
   hasSameCreator,
-  mayChooseIds,
   refuseUser,
+  restoreObjects,
   SEMAPHORE_OBJECT,
+  subjectIn,
   sysvText,
-  willBeTaken,
   type Conflict,
   type Kind,
   type Users,
@@ -78,16 +78,13 @@ export function restoreSemaphores(
   context: RestoreContext,
   outsider: (pid: number) => string | undefined,
 ): void {
-  if (sets.length === 0) return;
-  const about = { object: SEMAPHORE_OBJECT };
-  if (!mayChooseIds(context, about)) return;
-  const table = readSemaphores();
-  for (const set of sets) {
-    const taken = willBeTaken(context, about, { wanted: set, table, conflict: setConflict(set, table, (id) => userOf(id, set, outsider)) });
-    if (taken === undefined) continue;
-    if (taken) context.note(`${KIND.name} ${sysvText(set)} is there, used by nobody: it gets the values of the image`);
-    planSet(set, taken, context);
-  }
+  restoreObjects(sets, context, {
+    kind: KIND,
+    holds: "values",
+    table: readSemaphores,
+    conflict: (set, table) => setConflict(set, table, (id) => userOf(id, set, outsider)),
+    plan: (set, taken) => planSet(set, taken, context),
+  });
 }
 
 /** `used`: why it cannot be taken over. */
@@ -129,8 +126,8 @@ function planSet(set: SemaphoreSet, taken: boolean, context: RestoreContext): vo
     if (!own.has(semaphore)) own.set(semaphore, 0);
   });
   for (const [pid, adjustments] of tasks) {
-    const comm = context.tasks.find(({ pids }) => pids[0] === pid)?.comm ?? "";
-    context.inTask(pid, { type: OP.SEMAPHORES_ADJUST, slot, data: encodeAdjustments(adjustments), subject: { ...subject, pid, comm } });
+    const subject = subjectIn(context, KIND, pid);
+    context.inTask(pid, { type: OP.SEMAPHORES_ADJUST, slot, data: encodeAdjustments(adjustments), subject });
   }
   context.last({ type: OP.SEMAPHORES_SET, slot, data, subject });
 }
