@@ -1,7 +1,7 @@
 /** The whole of a dump, in order: check, freeze, look, refuse or copy, let go, complete. */
 
 import { randomBytes } from "node:crypto";
-import { closeSync, readFileSync } from "node:fs";
+import { closeSync } from "node:fs";
 import * as os from "node:os";
 
 import { CrctlError, isSystemError } from "../errors.js";
@@ -25,6 +25,7 @@ import { MemoryTable } from "../kinds/memory.js";
 import { slaveIndex } from "../kinds/pty.js";
 import { dumpIpc } from "../kinds/sysv/tree.js";
 import { native } from "../native.js";
+import { bootId } from "../proc/clocks.js";
 import { isDead, parseStat } from "../proc/stat.js";
 import { VERSION } from "../version.js";
 import { treeClocks } from "./clocks.js";
@@ -364,7 +365,7 @@ function inventoryOf(collected: Collected, options: DumpOptions, id: string): Om
     kernel: { release: os.release(), version: os.version(), machine: os.machine() },
     hostname: os.hostname(),
     ...collected.clocks,
-    bootId: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
+    bootId: bootId(),
     rootPid: options.pid,
     shellJob: options.shellJob,
     xfeatures: collected.cores.reduce((bits, core) => bits | core.head.info.xfeatures_used, 0n),

@@ -1,6 +1,6 @@
 /** What a time namespace adds to the clocks of the machine, time_namespaces(7): /proc/<pid>/timens_offsets. */
 
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 
 import { native } from "../native.js";
 import { CAP, hasCapability } from "./capabilities.js";
@@ -39,6 +39,11 @@ export function machineClocks(): ClockOffsets {
   const { monotonic, boottime } = native().clocks();
   const own = clockOffsets("self");
   return { monotonic: monotonic - own.monotonic, boottime: boottime - own.boottime };
+}
+
+/** Which boot of a machine it is: its clocks begin with that. */
+export function bootId(): string {
+  return readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
 }
 
 /** Of the kernel: CONFIG_TIME_NS. */

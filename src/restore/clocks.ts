@@ -3,20 +3,22 @@
  * it gets a time namespace. Where the clocks have gone on by themselves it stays in ours.
  */
 
-import { readFileSync } from "node:fs";
-
 import type { Inventory } from "../image/schema.js";
-import { clockOffsets, hasTimeNamespaces, machineClocks, mayMakeTimeNamespaces, sameOffsets, type ClockOffsets } from "../proc/clocks.js";
+import {
+  bootId,
+  clockOffsets,
+  hasTimeNamespaces,
+  machineClocks,
+  mayMakeTimeNamespaces,
+  sameOffsets,
+  type ClockOffsets,
+} from "../proc/clocks.js";
 import type { RestoreContext } from "./context.js";
 import { OP } from "./plan.js";
 
 const CLOCKS = ["monotonic", "boottime"] as const;
 /** Of a clock's jump, so that the time between two readings of ours is none. */
 const SECOND = 1_000_000_000n;
-
-export function bootId(): string {
-  return readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
-}
 
 /** `force`: clocks that run backwards are taken. */
 export function planClocks(inventory: Inventory, force: boolean, context: RestoreContext): void {
