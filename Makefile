@@ -185,7 +185,7 @@ fuzz-images: setup build programs kmod-test ## damaged image directories, in the
 	@CRCTL_KO=$$(vagrant/module $(KERNEL)) $(FUZZ_VM) -- node dist/tsc/test/fuzz/images/run.js --count $(FUZZ_IMAGES) $(if $(SEED),--seed $(SEED))
 
 endurance: setup build programs kmod-test ## a thousand times unloaded under load; a hundred generations of one tree
-	@CRCTL_KO=$$(vagrant/module $(KERNEL)) vagrant/suites endurance='$(ENDURANCE_VM) -- env CRCTL_CYCLES=$(CYCLES) CRCTL_GENERATIONS=$(GENERATIONS) $(ENDURANCE)'
+	@QEMU=$$(vagrant/qemu) && CRCTL_KO=$$(vagrant/module $(KERNEL)) && export QEMU CRCTL_KO && vagrant/suites endurance='$(ENDURANCE_VM) -- env CRCTL_CYCLES=$(CYCLES) CRCTL_GENERATIONS=$(GENERATIONS) $(ENDURANCE)'
 
 test-faults: setup build programs ## only what fails on demand (docs/faults.md), with a module that does so too
 	@vagrant/suites faults='$(call faults_in_vm,$(INTEGRATION) -g "^faults|no space left")'
