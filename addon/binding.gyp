@@ -8,6 +8,7 @@
       "sources": [
         "src/addon.cc",
         "src/copy.cc",
+        "src/dump.cc",
         "src/epoll.cc",
         "src/files.cc",
         "src/inotify.cc",
@@ -25,7 +26,7 @@
       "variables": {
         "restore_sources%": "<!(ls src/restore*.cc 2>/dev/null || true)"
       },
-      "include_dirs": ["<!@(node -p \"require('node-addon-api').include_dir\")"],
+      "include_dirs": ["<!@(node -p \"require('node-addon-api').include_dir\")", "../kmod"],
       "defines": ["NAPI_VERSION=9", "NAPI_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED", "_FILE_OFFSET_BITS=64"],
       "cflags_cc!": ["-fno-exceptions", "-fno-rtti"],
       "cflags_cc": ["-std=c++17", "-fexceptions", "-Wall", "-Wextra", "-Wno-unused-parameter", "-O2", "-fvisibility=hidden"],

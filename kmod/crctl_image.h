@@ -81,6 +81,8 @@ enum crctl_note_type {
 					 * restores descriptors: executing an image does not */
 	CRCTL_NT_SEM_UNDO	= CRCTL_NOTE_TYPE(14),	/* struct crctl_sem_undo[]; extra: __s16[]. As above: nothing
 					 * that executing an image does; absent if none */
+	CRCTL_NT_COW		= CRCTL_NOTE_TYPE(15),	/* struct crctl_cow[], sorted; absent if none. A dump that has
+					 * one is not whole, and not executed */
 	/* only in exec manifests */
 	CRCTL_NT_EXTENT		= CRCTL_NOTE_TYPE(32),	/* struct crctl_extent[], sorted by vaddr */
 	CRCTL_NT_CONTROL	= CRCTL_NOTE_TYPE(33),	/* struct crctl_control */
@@ -431,6 +433,15 @@ struct crctl_extent {
 };
 
 /*
+ * Pages that another process has, too, copy-on-write since a fork(2): they are in
+ * its image alone (CRCTL_DUMP_LEAVE_OUT, crctl_ioctl.h). In a manifest, those of the process
+ * that control.source tells.
+ */
+struct crctl_cow {
+	__u64 start, len;	/* page aligned, within one private mapping */
+};
+
+/*
  * A lock of fcntl(F_SETLK), which belongs to the process: its end, and closing
  * any descriptor of the file, which execve() may do, take it away.
  */
@@ -453,6 +464,8 @@ struct crctl_control {
 	__s32 gate_fd;		/* -1: do not wait */
 	__s32 report_fd;	/* -1: do not report */
 	__u32 flags;		/* 0 */
+	__u32 id;		/* by which others of the same report pipe find it; 0: none does */
+	__u32 source;		/* id of the process that the pages of CRCTL_NT_COW are taken from */
 	__u32 pad;
 };
 

@@ -18,6 +18,7 @@
 	X(DUMP_EXTRA, "dump.extra", ENOMEM) /* room for what a terminal or connection holds */ \
 	X(DUMP_SEMAPHORES, "dump.semaphores", ENOMEM) /* room for what is to be undone */ \
 	X(DUMP_PAGES, "dump.pages", ENOMEM)	/* present pages are looked for */ \
+	X(DUMP_COW, "dump.cow", ENOMEM)		/* pages that others have are looked for */ \
 	X(DUMP_HEADER, "dump.header", ENOMEM)	/* what comes before the pages is read */ \
 	X(DUMP_READ, "dump.read", EIO)		/* some pages are read */ \
 	X(DUMP_SPLICE, "dump.splice", EIO)	/* some pages are spliced */ \
@@ -31,6 +32,7 @@
 	X(RESTORE_CLEAR, "restore.clear", ENOMEM) \
 	X(RESTORE_VDSO, "restore.vdso", ENOMEM) \
 	X(RESTORE_MAP, "restore.map", ENOMEM)	/* an area is mapped */ \
+	X(RESTORE_COW, "restore.cow", ENOMEM)	/* an area's pages are taken from another process */ \
 	X(RESTORE_ATTACH, "restore.attach", ENOMEM) /* System V shared memory is attached */ \
 	X(RESTORE_ADVISE, "restore.advise", ENOMEM) \
 	X(RESTORE_FILL, "restore.fill", EIO)	/* some pages are filled */ \

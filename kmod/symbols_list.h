@@ -66,6 +66,12 @@ CRCTL_SYM(void, put_task_stack, (struct task_struct *tsk))
 
 /* making current what an image says */
 CRCTL_SYM(int, map_vdso_once, (const struct vdso_image *image, unsigned long addr))
+CRCTL_SYM(int, anon_vma_fork, (struct vm_area_struct *vma, struct vm_area_struct *pvma))
+CRCTL_SYM(int, copy_page_range,
+	  (struct vm_area_struct *dst_vma, struct vm_area_struct *src_vma))
+CRCTL_SYM(void, flush_tlb_mm_range,
+	  (struct mm_struct *mm, unsigned long start, unsigned long end,
+	   unsigned int stride_shift, bool freed_tables))
 CRCTL_SYM(int, set_mm_exe_file, (struct mm_struct *mm, struct file *file))
 CRCTL_SYM(pid_t, kernel_clone, (struct kernel_clone_args *args))
 CRCTL_SYM(void, set_personality_64bit, (void))

@@ -170,6 +170,10 @@ export interface Native {
   fcntlNumber(fd: number, command: number, argument: number): number;
   fileOwner(fd: number): { pid: number; type: number; signal: number };
 
+  // dump.cc
+  countShared(dump: number, other: number): bigint;
+  leaveOut(dump: number, other: number): bigint;
+
   // copy.cc
   reserve(fd: number, bytes: bigint): void;
   copyRange(from: number, to: number, offset: bigint, length: bigint): bigint;

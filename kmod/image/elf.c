@@ -74,14 +74,60 @@ static bool private_vma(const struct crctl_vma *v)
 	return v->kind == CRCTL_VMA_ANON || v->kind == CRCTL_VMA_FILE_PRIVATE;
 }
 
+/* Ranges of pages, in order: each lies within one private mapping. */
+struct ranges {
+	const struct crctl_parsed *p;
+	struct crctl_vma v;	/* of the one before */
+	u32 next_vma;
+	u64 next;		/* where the one before ends */
+};
+
+static int check_range(struct ranges *r, u64 start, u64 len, const char **why)
+{
+	if (start % PAGE_BYTES || len % PAGE_BYTES || !len || start + len < start)
+		return bad(why, "a range of pages is not page aligned or out of range");
+	if (start < r->next)
+		return bad(why, "a range of pages is out of order");
+	r->next = start + len;
+	while (start >= r->v.end) {
+		if (r->next_vma == r->p->vma.count)
+			return bad(why, "a range of pages lies outside every mapping");
+		crctl_rec(&r->p->vma, r->next_vma++, &r->v, sizeof(r->v));
+	}
+	if (start < r->v.start || r->next > r->v.end || !private_vma(&r->v))
+		return bad(why, "a range of pages does not lie within a private mapping");
+	return 0;
+}
+
+/* What another process of the same restore has. */
+static int check_cow(const struct crctl_parsed *p, const char **why)
+{
+	struct ranges r = { .p = p };
+	struct crctl_cow c;
+	u32 i;
+
+	if (!p->cow.count)
+		return 0;
+	if (p->cow.count > CRCTL_MAX_PHDRS)
+		return bad(why, "too many ranges of shared pages");
+	if (!p->control.source || p->control.source == p->control.id ||
+	    p->control.report_fd < 0)
+		return bad(why, "shared pages without a process that has them");
+	for (i = 0; i < p->cow.count; i++) {
+		crctl_rec(&p->cow, i, &c, sizeof(c));
+		if (check_range(&r, c.start, c.len, why))
+			return -EINVAL;
+	}
+	return 0;
+}
+
 int crctl_parse_extents(const struct crctl_parsed *p, const Elf64_Phdr *ph,
 			u32 phnum, const char **why)
 {
 	bool dump = p->info.kind == CRCTL_IMAGE_DUMP;
-	u32 nr = dump ? phnum - 1 : p->extent.count, i, k = 0;
+	u32 nr = dump ? phnum - 1 : p->extent.count, i;
 	struct crctl_extent e = { .fd = -1 };
-	struct crctl_vma v = { .end = 0 };
-	u64 next = 0;
+	struct ranges r = { .p = p };
 
 	if (!dump && phnum != 1)
 		return bad(why, "a manifest holds pages");
@@ -93,20 +139,11 @@ int crctl_parse_extents(const struct crctl_parsed *p, const Elf64_Phdr *ph,
 			crctl_rec(&p->extent, i, &e, sizeof(e));
 			if (e.source != CRCTL_EXTENT_FILE || e.fd < 0)
 				return bad(why, "an extent's source is not supported");
-			if (e.vaddr % PAGE_BYTES || e.len % PAGE_BYTES || !e.len ||
-			    e.vaddr + e.len < e.vaddr || e.offset >> 62)
-				return bad(why, "an extent is not page aligned or out of range");
+			if (e.offset >> 62)
+				return bad(why, "an extent is out of range");
 		}
-		if (e.vaddr < next)
-			return bad(why, "an extent is out of order");
-		next = e.vaddr + e.len;
-		while (e.vaddr >= v.end) {
-			if (k == p->vma.count)
-				return bad(why, "an extent lies outside every mapping");
-			crctl_rec(&p->vma, k++, &v, sizeof(v));
-		}
-		if (e.vaddr < v.start || next > v.end || !private_vma(&v))
-			return bad(why, "an extent does not lie within a private mapping");
+		if (check_range(&r, e.vaddr, e.len, why))
+			return -EINVAL;
 	}
-	return 0;
+	return check_cow(p, why);
 }

@@ -155,6 +155,8 @@ static int parse_crctl(const struct note *n, struct crctl_parsed *p,
 		return open_ref(n, sizeof(struct crctl_descriptor), &p->descriptor, why);
 	case CRCTL_NT_SEM_UNDO:
 		return open_ref(n, sizeof(struct crctl_sem_undo), &p->sem_undo, why);
+	case CRCTL_NT_COW:
+		return open_ref(n, sizeof(struct crctl_cow), &p->cow, why);
 	case CRCTL_NT_VDSO:
 		return open_ref(n, 0, &p->vdso, why);
 	case CRCTL_NT_EXTENT:
@@ -261,6 +263,8 @@ int crctl_parse_notes(const u8 *notes, size_t len, u32 nr_threads,
 	    (p->extent.present || seen[SEEN_CONTROL].present || p->cloexec.present ||
 	     p->peercred.present || p->lock.present || p->mm.exe_fd != -1))
 		return bad(&p->why, "a dump has notes of a manifest");
+	if (p->info.kind == CRCTL_IMAGE_DUMP && p->cow.count)
+		return bad(&p->why, "pages are in the image of another process");
 	ret = crctl_check_mm(p, lim, &p->why);
 	if (!ret)
 		ret = crctl_check_vmas(p, lim, &p->why);

@@ -82,7 +82,7 @@ struct crctl_parsed {
 	struct crctl_process process;
 	struct crctl_control control;	/* gate and report -1 when there is none */
 	struct crctl_ref mm_ref, vma, sigaction, sigpending, timer, creds,
-			 vdso, seccomp, descriptor, sem_undo, extent, cloexec, lock, peercred;
+			 vdso, seccomp, descriptor, sem_undo, cow, extent, cloexec, lock, peercred;
 	const u8 *auxv;
 	u32 auxv_size;
 	u32 nr_threads;
@@ -125,6 +125,22 @@ int crctl_parse_notes(const u8 *notes, size_t len, u32 nr_threads,
  */
 int crctl_parse_extents(const struct crctl_parsed *p, const Elf64_Phdr *ph,
 			u32 phnum, const char **why);
+
+/*
+ * Has the mapping pages that are another process's, too? Asked of all in their order;
+ * @pos, 0 at first, is the first record that is not before the mapping.
+ */
+static inline bool crctl_shares(const struct crctl_parsed *p, const struct crctl_vma *v, u32 *pos)
+{
+	struct crctl_cow c;
+
+	for (; *pos < p->cow.count; ++*pos) {
+		crctl_rec(&p->cow, *pos, &c, sizeof(c));
+		if (c.start >= v->start)
+			return c.start < v->end;
+	}
+	return false;
+}
 
 /* The registers of a thread, as struct user_regs_struct has them. */
 static inline u64 crctl_reg(const struct crctl_thread_ref *t, unsigned int reg)

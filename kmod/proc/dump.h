@@ -19,12 +19,18 @@ struct crctl_dump {
 	loff_t notes_off;
 	loff_t data_off;
 	loff_t size;
+	struct rw_semaphore layout;	/* pages, notes, sizes: cow.c changes them once */
+	bool left_out;			/* it has */
 };
 
 /* dump_file.c */
 int crctl_dump_lock(struct crctl_dump *d);
 void crctl_dump_unlock(struct crctl_dump *d);
 size_t crctl_dump_header(const struct crctl_dump *d, loff_t pos, void *buf, size_t len);
+void crctl_dump_lay_out(struct crctl_dump *d);
+
+/* cow.c */
+long crctl_dump_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 /* dump_read.c */
 ssize_t crctl_dump_read_iter(struct kiocb *iocb, struct iov_iter *to);

@@ -141,7 +141,11 @@ static int add_notes(struct crctl_dump *d)
 	return err;
 }
 
-static void lay_out(struct crctl_dump *d)
+/**
+ * crctl_dump_lay_out() - work out what lies where in the image
+ * @d: the dump, with all its notes and pages
+ */
+void crctl_dump_lay_out(struct crctl_dump *d)
 {
 	d->phnum = d->pages.nr + 1;
 	d->notes_off = sizeof(d->head) + (loff_t)d->phnum * sizeof(Elf64_Phdr);
@@ -192,7 +196,7 @@ out:
 	up_read(lock);
 	if (err)
 		return err;
-	lay_out(d);
+	crctl_dump_lay_out(d);
 	/* Has it been still all the time? And may the reader see all its threads? */
 	err = crctl_dump_lock(d);
 	if (!err)
@@ -225,6 +229,7 @@ static int dump_open(struct inode *inode, struct file *file)
 	if (!d)
 		goto out;
 	crctl_notes_init(&d->notes);
+	init_rwsem(&d->layout);
 	err = collect(d, task) ?: crctl_fault(DUMP_OPEN);
 	if (err)
 		free_dump(d);
@@ -331,4 +336,5 @@ const struct file_operations crctl_dump_fops = {
 	.llseek		= dump_llseek,
 	.read_iter	= crctl_dump_read_iter,
 	.splice_read	= crctl_dump_splice_read,
+	.unlocked_ioctl	= crctl_dump_ioctl,
 };

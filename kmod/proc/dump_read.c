@@ -75,6 +75,17 @@ static ssize_t read_pages(struct crctl_dump *d, loff_t pos, struct iov_iter *to,
 	return copied ?: -EFAULT;
 }
 
+/* May the caller, and is it as it was? Then nothing of the image moves until up_read(). */
+static int begin_reading(struct crctl_dump *d)
+{
+	int err = crctl_dump_lock(d);
+
+	if (err)
+		return err;
+	crctl_dump_unlock(d);
+	return down_read_killable(&d->layout);
+}
+
 /**
  * crctl_dump_read_iter() - read(2), pread(2) and their like
  * @iocb: the open file and where in it
@@ -90,10 +101,9 @@ ssize_t crctl_dump_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	ssize_t n, done = 0;
 	int err;
 
-	err = crctl_dump_lock(d);
+	err = begin_reading(d);
 	if (err)
 		return err;
-	crctl_dump_unlock(d);
 	while (iov_iter_count(to) && pos < d->size) {
 		if (pos < d->data_off) {
 			n = read_header(d, pos, to);
@@ -112,6 +122,7 @@ ssize_t crctl_dump_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		done += n;
 		cond_resched();
 	}
+	up_read(&d->layout);
 	kfree(pages);
 	if (err == -EBUSY || (err && !done))
 		return err;
@@ -192,10 +203,9 @@ ssize_t crctl_dump_splice_read(struct file *in, loff_t *ppos, struct pipe_inode_
 	ssize_t n, done = 0;
 	int err;
 
-	err = crctl_dump_lock(d);
+	err = begin_reading(d);
 	if (err)
 		return err;
-	crctl_dump_unlock(d);
 	while (len && pos < d->size && !err) {
 		if (pipe_full(pipe->head, pipe->tail, pipe->max_usage)) {
 			err = -EAGAIN;
@@ -218,6 +228,7 @@ ssize_t crctl_dump_splice_read(struct file *in, loff_t *ppos, struct pipe_inode_
 		done += n;
 		cond_resched();
 	}
+	up_read(&d->layout);
 	kfree(pages);
 	if (done)
 		*ppos = pos;

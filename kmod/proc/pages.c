@@ -66,21 +66,45 @@ static unsigned long run_end(const struct crctl_pages *p)
 	return (last->start & PAGE_MASK) + ((p->total - last->first) << PAGE_SHIFT);
 }
 
-static int add_run(struct finder *f, unsigned long addr, unsigned long nr)
+/**
+ * crctl_pages_add() - put pages at the end of the table
+ * @p: the table
+ * @start: address of the first, behind all that is there, and PF_* of its area
+ * @nr: how many
+ * @fresh: they are not of the same area as those before
+ *
+ * Return: 0 or a negative errno.
+ */
+int crctl_pages_add(struct crctl_pages *p, unsigned long start, unsigned long nr, bool fresh)
 {
-	struct crctl_pages *p = f->p;
 	int err;
 
-	if (f->fresh || run_end(p) != addr) {
+	if (fresh || run_end(p) != (start & PAGE_MASK)) {
 		err = make_room(p);
 		if (err)
 			return err;
-		p->runs[p->nr].start = addr | f->prot;
+		p->runs[p->nr].start = start;
 		p->runs[p->nr].first = p->total;
 		p->nr++;
-		f->fresh = false;
 	}
 	p->total += nr;
+	return 0;
+}
+
+/**
+ * crctl_pages_end() - what follows the last crctl_pages_add(), if there was any
+ * @p: the table
+ *
+ * Return: 0 or a negative errno.
+ */
+int crctl_pages_end(struct crctl_pages *p)
+{
+	int err = make_room(p);
+
+	if (err)
+		return err;
+	p->runs[p->nr].start = 0;
+	p->runs[p->nr].first = p->total;
 	return 0;
 }
 
@@ -95,7 +119,9 @@ static int flush(struct finder *f)
 		if (from >= PTRS_PER_PTE || err)
 			break;
 		to = find_next_zero_bit(f->found, PTRS_PER_PTE, from);
-		err = add_run(f, f->base + ((unsigned long)from << PAGE_SHIFT), to - from);
+		err = crctl_pages_add(f->p, (f->base + ((unsigned long)from << PAGE_SHIFT)) | f->prot,
+				      to - from, f->fresh);
+		f->fresh = false;
 	}
 	bitmap_zero(f->found, PTRS_PER_PTE);
 	return err;
@@ -321,10 +347,7 @@ int crctl_pages_find(struct crctl_pages *p, struct crctl_group *g, struct crctl_
 	if (!f)
 		return -ENOMEM;
 	f->p = p;
-	err = make_room(p) ?: crctl_fault(DUMP_PAGES);
-	if (err)
-		goto out;
-	err = mmap_read_lock_killable(g->mm);
+	err = crctl_fault(DUMP_PAGES) ?: mmap_read_lock_killable(g->mm);
 	if (err)
 		goto out;
 	crctl_for_each_vma(vmi, vma) {
@@ -335,8 +358,8 @@ int crctl_pages_find(struct crctl_pages *p, struct crctl_group *g, struct crctl_
 			break;
 	}
 	mmap_read_unlock(g->mm);
-	p->runs[p->nr].start = 0;
-	p->runs[p->nr].first = p->total;
+	if (!err)
+		err = crctl_pages_end(p);
 out:
 	kfree(f);
 	return err;

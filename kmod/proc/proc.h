@@ -53,6 +53,8 @@ struct crctl_pages {
 
 int crctl_pages_find(struct crctl_pages *p, struct crctl_group *g, struct crctl_notes *n);
 void crctl_pages_free(struct crctl_pages *p);
+int crctl_pages_add(struct crctl_pages *p, unsigned long start, unsigned long nr, bool fresh);
+int crctl_pages_end(struct crctl_pages *p);
 long crctl_pages_get(const struct crctl_pages *p, struct mm_struct *mm, unsigned long first,
 		     unsigned long nr, struct page **pages);
 

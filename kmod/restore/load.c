@@ -46,6 +46,7 @@ void crctl_restore_put(struct crctl_restore *r)
 
 	if (!refcount_dec_and_test(&r->refs))
 		return;
+	crctl_cow_withdraw(r);
 	for (i = 0; r->vma_files && i < r->img.vma.count; i++)
 		put_file(r->vma_files[i]);
 	for (i = 0; r->extent_files && i < r->img.extent.count; i++)
@@ -438,6 +439,7 @@ static struct crctl_restore *new_restore(struct file *image)
 		return NULL;
 	crctl_get();
 	refcount_set(&r->refs, 1);
+	INIT_LIST_HEAD(&r->offered);
 	mutex_init(&r->lock);
 	mutex_init(&r->report_lock);
 	init_completion(&r->ready);

@@ -67,29 +67,39 @@ static unsigned long map_vma(struct crctl_restore *r, u32 idx, const struct crct
 		       v->kind == CRCTL_VMA_ANON ? 0 : v->offset);
 }
 
+int crctl_memory_map(struct crctl_restore *r, u32 idx, const struct crctl_vma *v)
+{
+	unsigned long addr = crctl_fault(RESTORE_MAP) ?: map_vma(r, idx, v);
+	long ret;
+
+	if (addr != v->start)
+		return crctl_restore_fail(r, IS_ERR_VALUE(addr) ? (int)addr : -ENOMEM,
+					  "mapping", v->start, "cannot %s %llu bytes",
+					  v->file_flags & CRCTL_FILE_SYSV ? "attach" : "map",
+					  v->end - v->start);
+	ret = was_writable(v) ? CRCTL_SYS(mprotect, v->start, v->end - v->start, v->prot) : 0;
+	if (ret)
+		return crctl_restore_fail(r, ret, "mapping", v->start,
+					  "cannot protect %llu bytes", v->end - v->start);
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
 static int map_vmas(struct crctl_restore *r)
 {
-	struct crctl_vma v;
-	unsigned long addr;
-	long ret;
-	u32 i;
+	u32 i, cow = 0;
+	int ret;
 
 	for (i = 0; i < r->img.vma.count; i++) {
+		struct crctl_vma v;
+
 		crctl_rec(&r->img.vma, i, &v, sizeof(v));
-		if (v.kind == CRCTL_VMA_VDSO || v.kind == CRCTL_VMA_VVAR)
+		/* what shares pages is there already */
+		if (v.kind == CRCTL_VMA_VDSO || v.kind == CRCTL_VMA_VVAR ||
+		    crctl_shares(&r->img, &v, &cow))
 			continue;
-		addr = crctl_fault(RESTORE_MAP) ?: map_vma(r, i, &v);
-		if (addr != v.start)
-			return crctl_restore_fail(r, IS_ERR_VALUE(addr) ? (int)addr : -ENOMEM,
-						  "mapping", v.start, "cannot %s %llu bytes",
-						  v.file_flags & CRCTL_FILE_SYSV ? "attach" : "map",
-						  v.end - v.start);
-		ret = was_writable(&v) ? CRCTL_SYS(mprotect, v.start, v.end - v.start, v.prot) : 0;
+		ret = crctl_memory_map(r, i, &v);
 		if (ret)
-			return crctl_restore_fail(r, ret, "mapping", v.start,
-						  "cannot protect %llu bytes", v.end - v.start);
-		if (fatal_signal_pending(current))
-			return -EINTR;
+			return ret;
 	}
 	return 0;
 }
@@ -171,8 +181,10 @@ static void set_layout(struct crctl_restore *r)
 int crctl_memory_restore(struct crctl_restore *r)
 {
 	const u64 huge = CRCTL_VMF_HUGEPAGE | CRCTL_VMF_NOHUGEPAGE;
-	int ret = map_vdso(r);
+	int ret = crctl_cow_map(r);
 
+	if (!ret)
+		ret = map_vdso(r);
 	crctl_pkeys_restore(r);
 	if (!ret)
 		ret = map_vmas(r);
@@ -193,6 +205,7 @@ int crctl_memory_restore(struct crctl_restore *r)
 			return crctl_restore_fail(r, ret, "files", 0,
 						  "cannot set the link to the executable");
 	}
+	crctl_cow_offer(r);
 	return 0;
 }
 

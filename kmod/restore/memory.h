@@ -9,6 +9,9 @@ struct vdso_image;
 /* The vdso of 64-bit programs of this kernel. */
 const struct vdso_image *crctl_vdso_image(void);
 
+/* memory.c: the mapping that record @idx tells, or the part of it that @v was cut down to */
+int crctl_memory_map(struct crctl_restore *r, u32 idx, const struct crctl_vma *v);
+
 /* pages.c: put the image's pages in place; all mappings are there. */
 int crctl_pages_fill(struct crctl_restore *r);
 

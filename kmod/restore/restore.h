@@ -45,6 +45,9 @@ struct crctl_restore {
 	struct file *exe_file;		/* NULL: leave the link at the image */
 	struct file *gate, *report;
 
+	struct list_head offered;	/* cow.c: its memory is loaded, and others may share it */
+	struct mm_struct *mm;		/* what it is */
+
 	unsigned long pad_addr;		/* the landing pad, see landing.c */
 	struct pid *owner;		/* the process that lands there */
 
@@ -81,6 +84,11 @@ int crctl_restore_fail(struct crctl_restore *r, int err, const char *stage,
 int crctl_memory_restore(struct crctl_restore *r);
 int crctl_memory_attributes(struct crctl_restore *r);
 int crctl_memory_finish(struct crctl_restore *r);
+
+/* restore/cow.c: pages shared with other tasks of the same restore */
+int crctl_cow_map(struct crctl_restore *r);	/* the first mappings */
+void crctl_cow_offer(struct crctl_restore *r);
+void crctl_cow_withdraw(struct crctl_restore *r);
 
 /* restore/landing.c */
 int crctl_landing_map(struct crctl_restore *r);

@@ -29,24 +29,28 @@ export class Core {
   readonly headBytes: Uint8Array;
   /** the kernel would not save it: there are no pages, and maybe no notes */
   refused = false;
+  /** whose core has pages of this task, too */
+  readonly sharesWith: number | undefined;
   private fd: number;
 
-  private constructor(task: TaskState, fd: number, headBytes: Uint8Array, head: CoreHead) {
+  private constructor(task: TaskState, fd: number, sharesWith: number | undefined, headBytes: Uint8Array, head: CoreHead) {
     this.task = task;
     this.name = coreName(task.frozen.pid);
     this.fd = fd;
+    this.sharesWith = sharesWith;
     this.headBytes = headBytes;
     this.head = head;
   }
 
   /** Everything but the pages is collected here. */
-  static open(task: TaskState, scratch: Uint8Array): Core {
+  static open(task: TaskState, relatives: readonly Core[], scratch: Uint8Array): Core {
     const { pid } = task.frozen;
     const path = `/proc/${pid}/dump`;
     let fd: number | undefined;
     try {
       fd = openSync(path, constants.O_RDONLY);
       fault("dump.core");
+      const sharesWith = shareWith(fd, relatives);
       let bytes = scratch.subarray(0, readSync(fd, scratch, 0, scratch.length, 0));
       const size = bytes.length < PREFIX_SIZE ? bytes.length : headSize(bytes, path);
       if (size <= bytes.length) {
@@ -59,7 +63,7 @@ export class Core {
           done += n;
         }
       }
-      return new Core(task, fd, bytes, new CoreHead(bytes, path));
+      return new Core(task, fd, sharesWith, bytes, new CoreHead(bytes, path));
     } catch (error) {
       if (fd !== undefined) closeSync(fd);
       throw readError(task, error);
@@ -125,6 +129,16 @@ export class Core {
     this.close();
   }
 
+  /** How many pages of private memory are this task's, too. */
+  countShared(dump: number): bigint {
+    return native().countShared(dump, this.fd);
+  }
+
+  /** Leaves those out there. */
+  leaveOut(dump: number): void {
+    native().leaveOut(dump, this.fd);
+  }
+
   close(): void {
     if (this.fd < 0) return;
     closeSync(this.fd);
@@ -155,12 +169,34 @@ export function reserveCores(pids: readonly number[], writer: ImageWriter): void
   for (const [pid, size] of sizes) writer.reserve(coreName(pid), size);
 }
 
-/** Opens the dumps of all live tasks. */
+/** What was shared at a fork is left out where most of it is in the core of a relative: its pid. */
+function shareWith(dump: number, relatives: readonly Core[]): number | undefined {
+  let best: Core | undefined;
+  let most = 0n;
+  for (const relative of relatives) {
+    const pages = relative.countShared(dump);
+    if (pages > most) [best, most] = [relative, pages];
+  }
+  best?.leaveOut(dump);
+  return best?.task.frozen.pid;
+}
+
+/** Opens the dumps of all live tasks, parents first. */
 export function openCores(tasks: readonly TaskState[]): Core[] {
   const scratch = Buffer.allocUnsafe(FIRST_READ);
   const cores: Core[] = [];
+  const byPid = new Map<number, Core>();
+  const eldest = new Map<number, Core>();
   try {
-    for (const task of tasks) cores.push(Core.open(task, scratch));
+    for (const task of tasks) {
+      const { pid, ppid } = task.frozen;
+      // of what the parent has written to since, its children may still have the old pages
+      const relatives = [byPid.get(ppid), eldest.get(ppid)].filter((core) => core !== undefined);
+      const core = Core.open(task, relatives, scratch);
+      cores.push(core);
+      byPid.set(pid, core);
+      if (!eldest.has(ppid)) eldest.set(ppid, core);
+    }
   } catch (error) {
     for (const core of cores) core.close();
     throw error;

@@ -329,6 +329,7 @@ function taskOf(state: TaskState, collected: Collected): Task {
     coredumpFilter: core.head.mm.coredump_filter,
     descriptors: collected.tables.get(pid) ?? [],
     ...defined({
+      sharesWith: core.sharesWith,
       terminal,
       cwd,
       root,

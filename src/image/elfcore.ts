@@ -347,6 +347,12 @@ export class CoreHead {
     }));
   }
 
+  /** What is in the core of another task, which has the same pages: bytes; undefined if that is never so. */
+  sharedBytes(): bigint | undefined {
+    if (this.find(layout.NT.COW) === undefined) return undefined;
+    return this.optional(layout.NT.COW, layout.Cow).reduce((sum, { len }) => sum + len, 0n);
+  }
+
   /** The bytes of [vdso]. */
   vdso(): Uint8Array {
     const note = this.find(layout.NT.VDSO);

@@ -27,6 +27,7 @@ export const NT = {
   REFUSAL: 0x4352000c,
   DESCRIPTOR: 0x4352000d,
   SEM_UNDO: 0x4352000e,
+  COW: 0x4352000f,
   EXTENT: 0x43520020,
   CONTROL: 0x43520021,
   CLOEXEC: 0x43520022,
@@ -258,6 +259,7 @@ export const TcpNote = new Struct({
 });
 
 export const PeerCred = new Struct({ fd: "u32", pid: "s32", uid: "u32", gid: "u32", nr_groups: "u32", groups_off: "u32" });
+export const Cow = new Struct({ start: "u64", len: "u64" });
 export const Lock = new Struct({ fd: "u32", write: "u32", start: "u64", len: "u64" });
 
 export const Creds = new Struct({
@@ -293,7 +295,7 @@ export const Refusal = new Struct({
 
 export const Extent = new Struct({ vaddr: "u64", len: "u64", offset: "u64", fd: "s32", source: "u32" });
 
-export const Control = new Struct({ gate_fd: "s32", report_fd: "s32", flags: "u32", pad: "u32" });
+export const Control = new Struct({ gate_fd: "s32", report_fd: "s32", flags: "u32", id: "u32", source: "u32", pad: "u32" });
 
 export type NoteHeadRecord = RecordOf<typeof NoteHead>;
 export type ImageInfoRecord = RecordOf<typeof ImageInfo>;

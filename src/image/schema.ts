@@ -148,6 +148,8 @@ export interface Task {
   threads: Thread[];
   /** absent for a zombie */
   core?: string;
+  /** the task, before this one, in whose core the pages are that both have, copy-on-write: its pid */
+  sharesWith?: number;
   cwd?: FileIdentity;
   root?: FileIdentity;
   umask?: number;

@@ -105,6 +105,7 @@ export const tasks: check.Check<Task[]> = check.array(
       exitStatus: check.natural,
       exitSignal: check.int,
       core: fileName,
+      sharesWith: check.pid,
       cwd: identity,
       root: identity,
       umask: check.natural,
@@ -476,6 +477,7 @@ export function crossCheck(image: { inventory: Inventory; tasks: Task[]; files: 
   crossCheckSegments(image.memory, demand);
   crossCheckIpc(image.ipc, image.tasks, demand);
   const seen = new Set<number>();
+  const live = new Set<number>();
   image.tasks.forEach((task, i) => {
     const pid = task.pids[0] ?? 0;
     demand(pid > 0, `task ${i} has no id`);
@@ -487,6 +489,8 @@ export function crossCheck(image: { inventory: Inventory; tasks: Task[]; files: 
       return;
     }
     demand(task.core !== undefined && listed.has(task.core), `task ${pid} has no core file`);
+    demand(task.sharesWith === undefined || live.has(task.sharesWith), `task ${pid} shares memory with none that is before it`);
+    live.add(pid);
     if (task.terminal !== undefined) {
       demand(terminals.has(task.terminal), `the terminal of task ${pid} is not there`);
       demand(terminals.get(task.terminal)?.session === task.sid, `task ${pid} has the terminal of another session`);

@@ -40,6 +40,13 @@ interface Draft {
   manifest: ManifestDraft;
 }
 
+/** Whether pages are elsewhere is said in two files. */
+function readCore(image: Image, task: Task, name: string): CoreHead {
+  const core = readCoreHead(image, name);
+  if ((core.sharedBytes() !== undefined) === (task.sharesWith !== undefined)) return core;
+  throw new CrctlError("E_IMAGE_DAMAGED", `${core.where}: it is not clear whether its task shares memory with another one`);
+}
+
 export function buildPlan(image: Image, options: RestoreOptions, progress: boolean): BuiltPlan {
   return new PlanBuilder(image, options).build(progress);
 }
@@ -50,6 +57,8 @@ class PlanBuilder {
   private readonly objects: ObjectPlanner;
   private readonly problems: Problem[];
   private readonly attributes: AttributePlanner;
+  /** pids of tasks that others share memory with */
+  private readonly sources: ReadonlySet<number>;
 
   constructor(
     private readonly image: Image,
@@ -58,6 +67,7 @@ class PlanBuilder {
     this.objects = new ObjectPlanner(image, options);
     this.problems = this.objects.problems;
     this.attributes = new AttributePlanner((text) => this.objects.note(text));
+    this.sources = new Set(image.tasks.map(({ sharesWith }) => sharesWith).filter((pid) => pid !== undefined));
   }
 
   build(progress: boolean): BuiltPlan {
@@ -69,7 +79,7 @@ class PlanBuilder {
     this.checkTerminalUse();
 
     const cores = new Map<Task, CoreHead>();
-    for (const task of image.tasks) if (task.core !== undefined) cores.set(task, readCoreHead(image, task.core));
+    for (const task of image.tasks) if (task.core !== undefined) cores.set(task, readCore(image, task, task.core));
     this.checkVdso(cores);
     planClocks(image.inventory, this.options.force, objects);
     if (this.options.newPids) checkNewPids(image, objects);
@@ -286,9 +296,18 @@ class PlanBuilder {
       gate: base + slots.gateSlot,
       report: base + slots.reportSlot,
       peers: this.peersOf(task),
+      ...this.sharing(task),
     });
     ops.push({ type: OP.EXEC, data, subject });
     return ops;
+  }
+
+  private sharing({ pids: [pid], sharesWith }: Task): { id?: number; source?: number } {
+    const id = (of: number): number => 1 + this.image.tasks.findIndex((task) => pidOf(task) === of);
+    return {
+      ...(pid !== undefined && this.sources.has(pid) ? { id: id(pid) } : {}),
+      ...(sharesWith === undefined ? {} : { source: id(sharesWith) }),
+    };
   }
 
   /** Who the other ends of its sockets were. Each task that holds one says it: none is to run before it has been said. */

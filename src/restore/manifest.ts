@@ -49,7 +49,7 @@ interface Patch extends FileUse {
   at: number;
 }
 
-/** Descriptors of the task that executes the manifest, by number. */
+/** What the task that executes the manifest has: descriptors, by number. */
 export interface ManifestDescriptors {
   mapped(use: FileUse): number;
   core: number;
@@ -57,6 +57,9 @@ export interface ManifestDescriptors {
   report: number;
   /** of sockets that this task is to say it of */
   peers?: readonly PeerCredentials[];
+  /** what tasks of this restore know each other by, from 1: its own, if others take pages from it, and where it takes some from */
+  id?: number;
+  source?: number;
 }
 
 export interface PeerCredentials {
@@ -210,9 +213,9 @@ export class ManifestDraft {
     return note(NT.EXTENT, Extent.size, count, [bytes]);
   }
 
-  private controlNote({ gate, report }: ManifestDescriptors): Uint8Array[] {
+  private controlNote({ gate, report, id = 0, source = 0 }: ManifestDescriptors): Uint8Array[] {
     const bytes = new Uint8Array(Control.size);
-    Control.write(new DataView(bytes.buffer), 0, { gate_fd: gate, report_fd: report, flags: 0, pad: 0 });
+    Control.write(new DataView(bytes.buffer), 0, { gate_fd: gate, report_fd: report, flags: 0, id, source, pad: 0 });
     return note(NT.CONTROL, Control.size, 1, [bytes]);
   }
 

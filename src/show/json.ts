@@ -28,6 +28,7 @@ function jsonCore(head: CoreHead): Record<string, unknown> {
     vmas: head.vmas(),
     loads: Array.from({ length: head.loadCount }, (_, i) => head.load(i)),
     pageBytes: head.pageBytes,
+    sharedBytes: head.sharedBytes() ?? 0n,
     fileBytes: head.fileBytes,
   };
 }

@@ -76,6 +76,7 @@ function headline(task: Task, cores: Cores, options: Options): string {
     task.sid === pid ? "session leader" : task.pgid === pid ? "group leader" : undefined,
     task.threads.length > 1 ? plural(task.threads.length, "thread") : undefined,
     head === undefined ? undefined : `${formatBytes(head.pageBytes)} of private memory`,
+    task.sharesWith === undefined ? undefined : `${formatBytes(head?.sharedBytes() ?? 0n)} shared with ${task.sharesWith} copy-on-write`,
   ].filter((part) => part !== undefined);
   return `${name}${parts.length > 0 ? ` ${parts.join(", ")}` : ""}`;
 }

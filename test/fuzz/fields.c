@@ -43,6 +43,9 @@ static const struct field addresses[] = {
 #define RECORD crctl_extent
 	AT(EXTENT, vaddr),
 #undef RECORD
+#define RECORD crctl_cow
+	AT(COW, start),
+#undef RECORD
 };
 
 static const struct field flags[] = {
@@ -67,7 +70,7 @@ static const struct field flags[] = {
 	AT(SECCOMP, flags),
 #undef RECORD
 #define RECORD crctl_control
-	AT(CONTROL, flags),
+	AT(CONTROL, flags), AT(CONTROL, id), AT(CONTROL, source),
 #undef RECORD
 #define RECORD crctl_lock
 	AT(LOCK, write),
@@ -84,7 +87,7 @@ static const struct field counts[] = {
 	PLAIN(CRCTL_NT_VMA, 8, 4), PLAIN(CRCTL_NT_THREAD, 8, 4), PLAIN(CRCTL_NT_CREDS, 8, 4), PLAIN(CRCTL_NT_TIMER, 8, 4),
 	PLAIN(CRCTL_NT_SIGPENDING, 8, 4), PLAIN(CRCTL_NT_EXTENT, 8, 4), PLAIN(CRCTL_NT_SECCOMP, 8, 4),
 	PLAIN(CRCTL_NT_DESCRIPTOR, 8, 4), PLAIN(CRCTL_NT_PEERCRED, 8, 4), PLAIN(CRCTL_NT_LOCK, 8, 4),
-	PLAIN(CRCTL_NT_SEM_UNDO, 8, 4),
+	PLAIN(CRCTL_NT_SEM_UNDO, 8, 4), PLAIN(CRCTL_NT_COW, 8, 4),
 #define RECORD crctl_image_info
 	AT(IMAGE, nr_threads),
 #undef RECORD
@@ -139,6 +142,9 @@ static const struct field offsets[] = {
 };
 
 static const struct field lengths[] = {
+#define RECORD crctl_cow
+	AT(COW, len),
+#undef RECORD
 	PLAIN(CRCTL_NT_VDSO, 12, 4), PLAIN(CRCTL_NT_VMA, 12, 4), PLAIN(CRCTL_NT_THREAD, 12, 4), PLAIN(CRCTL_NT_CREDS, 12, 4),
 	PLAIN(CRCTL_NT_PEERCRED, 12, 4), PLAIN(CRCTL_NT_DESCRIPTOR, 12, 4), PLAIN(CRCTL_NT_SEM_UNDO, 12, 4),
 #define RECORD crctl_vma

@@ -28,10 +28,12 @@ const LATER = [
   "dump.descriptors:2",
   // a terminal's, then a connection's
   "dump.extra:2",
+  "dump.cow:2",
   "dump.splice:3",
   "mfd.lookup:5",
   "load.read:4",
   "restore.map:30",
+  "restore.cow:3",
   "restore.attach:3",
   "restore.fill:7",
   ...(HAS_PROTECTION_KEYS ? ["restore.keys:2"] : []),
@@ -59,6 +61,7 @@ function herd(): Promise<Herd> {
     { program: "unix_peer" },
     { program: "sysv_shm" },
     { program: "sysv_sem" },
+    { program: "cow_shared" },
     ...(HAS_PROTECTION_KEYS ? [{ program: "pkeys" }] : []),
   ]);
 }

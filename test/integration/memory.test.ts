@@ -17,6 +17,8 @@ describeRows("memory", [
   { program: "sysv_twin" },
   { program: "dev_zero" },
   { program: "cow_fork" },
+  { program: "cow_shared" },
+  { program: "cow_shared", args: ["siblings"] },
   { program: "droppable", args: ["emptied"] },
   { program: "advice" },
   ...(HAS_PROTECTION_KEYS ? [{ program: "pkeys" }] : []),

@@ -30,6 +30,7 @@ const STRUCTS: readonly [string, Struct<Fields>][] = [
   ["crctl_descriptor", layout.DescriptorNote],
   ["crctl_tcp", layout.TcpNote],
   ["crctl_sem_undo", layout.SemUndo],
+  ["crctl_cow", layout.Cow],
   ["crctl_peercred", layout.PeerCred],
   ["crctl_lock", layout.Lock],
   ["crctl_creds", layout.Creds],

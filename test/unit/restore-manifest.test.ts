@@ -116,9 +116,15 @@ function exampleCore(): Uint8Array {
   );
 }
 
-function manifestOf(task: Task = TASK): CoreHead {
+function manifestOf(task: Task = TASK, sharing: { id?: number; source?: number } = {}): CoreHead {
   const draft = new ManifestDraft(new CoreHead(exampleCore(), "core"), task, new MappedFileIndex(MEMORY), true);
-  const parts = draft.build({ mapped: ({ memory, writable }) => 100 + memory * 2 + (writable ? 1 : 0), core: 200, gate: 201, report: 202 });
+  const parts = draft.build({
+    mapped: ({ memory, writable }) => 100 + memory * 2 + (writable ? 1 : 0),
+    core: 200,
+    gate: 201,
+    report: 202,
+    ...sharing,
+  });
   return new CoreHead(Buffer.concat(parts), "manifest");
 }
 
@@ -154,10 +160,15 @@ describe("restore: exec manifests", () => {
   it("name gate and report, and the descriptors that close on exec", () => {
     const head = manifestOf();
     const control = layout.Control.read(descOf(head, layout.NT.CONTROL), layout.NoteHead.size);
-    expect(control).to.deep.equal({ gate_fd: 201, report_fd: 202, flags: 0, pad: 0 });
+    expect(control).to.deep.equal({ gate_fd: 201, report_fd: 202, flags: 0, id: 0, source: 0, pad: 0 });
     const cloexec = descOf(head, layout.NT.CLOEXEC);
     expect(layout.NoteHead.read(cloexec, 0)).to.include({ count: 0, extra_size: 8 });
     expect([16, 20].map((at) => cloexec.getUint32(at, true))).to.deep.equal([5, 7]);
+  });
+
+  it("say whose pages the task shares, and under which number others find its own", () => {
+    const control = layout.Control.read(descOf(manifestOf(TASK, { id: 3, source: 1 }), layout.NT.CONTROL), layout.NoteHead.size);
+    expect(control).to.include({ id: 3, source: 1 });
   });
 
   it("carry seccomp filters, threads counted from 1", () => {

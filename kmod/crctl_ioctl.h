@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * What an open /proc/<pid>/dump can be asked to do besides being read.
+ */
+#ifndef CRCTL_IOCTL_H
+#define CRCTL_IOCTL_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+struct crctl_shared_pages {
+	__s32 fd;		/* in: the dump of another process, open in the caller */
+	__u32 pad;		/* in: 0 */
+	__u64 pages;		/* out: how many they share */
+};
+
+/*
+ * Both leave everything as it was if they fail (but for EFAULT): EINVAL fd is no dump, or
+ * one of the same memory; EACCES, EBUSY, ESRCH as reading either would; ENOMEM.
+ */
+
+/* Which pages of private memory are the same ones, at the same address, in both. */
+#define CRCTL_DUMP_COUNT_SHARED	_IOWR('C', 1, struct crctl_shared_pages)
+
+/*
+ * Leaves those out of this image, which says where they are (CRCTL_NT_COW). Once, and
+ * before it is read: its size and all offsets change. EALREADY: it was done.
+ */
+#define CRCTL_DUMP_LEAVE_OUT	_IOWR('C', 2, struct crctl_shared_pages)
+
+#endif /* CRCTL_IOCTL_H */
