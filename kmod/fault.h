@@ -32,7 +32,7 @@
 	X(RESTORE_CLEAR, "restore.clear", ENOMEM) \
 	X(RESTORE_VDSO, "restore.vdso", ENOMEM) \
 	X(RESTORE_MAP, "restore.map", ENOMEM)	/* an area is mapped */ \
-	X(RESTORE_COW, "restore.cow", ENOMEM)	/* an area's pages are taken from another process */ \
+	X(RESTORE_COW, "restore.cow", ENOMEM)	/* pages are taken from another task */ \
 	X(RESTORE_ATTACH, "restore.attach", ENOMEM) /* System V shared memory is attached */ \
 	X(RESTORE_ADVISE, "restore.advise", ENOMEM) \
 	X(RESTORE_FILL, "restore.fill", EIO)	/* some pages are filled */ \

@@ -222,7 +222,8 @@ static int leave_out(struct crctl_dump *d, struct sharing *s)
 
 	if (!s->nr)
 		return 0;
-	err = crctl_note_records(&d->notes, CRCTL_NT_COW, s->recs, sizeof(*s->recs), s->nr, NULL, 0);
+	err = crctl_note_records(&d->notes, CRCTL_NT_COW, s->recs, sizeof(*s->recs), s->nr,
+				 NULL, 0);
 	if (err) {
 		/* nothing was added; what is there is whole */
 		d->notes.error = 0;
@@ -233,7 +234,8 @@ static int leave_out(struct crctl_dump *d, struct sharing *s)
 	return 0;
 }
 
-static int share(struct crctl_dump *d, const struct crctl_dump *other, bool count_only, u64 *pages)
+static int share(struct crctl_dump *d, const struct crctl_dump *other, bool count_only,
+		 u64 *pages)
 {
 	struct sharing *s = kvzalloc(sizeof(*s), GFP_KERNEL);
 	int err = -ENOMEM;

@@ -112,6 +112,7 @@ int crctl_pages_end(struct crctl_pages *p)
 static int flush(struct finder *f)
 {
 	unsigned int from, to = 0;
+	unsigned long start;
 	int err = 0;
 
 	for (;;) {
@@ -119,8 +120,8 @@ static int flush(struct finder *f)
 		if (from >= PTRS_PER_PTE || err)
 			break;
 		to = find_next_zero_bit(f->found, PTRS_PER_PTE, from);
-		err = crctl_pages_add(f->p, (f->base + ((unsigned long)from << PAGE_SHIFT)) | f->prot,
-				      to - from, f->fresh);
+		start = f->base + ((unsigned long)from << PAGE_SHIFT);
+		err = crctl_pages_add(f->p, start | f->prot, to - from, f->fresh);
 		f->fresh = false;
 	}
 	bitmap_zero(f->found, PTRS_PER_PTE);
