@@ -134,9 +134,9 @@ export class Core {
     return native().countShared(dump, this.fd);
   }
 
-  /** Leaves those out there. */
-  leaveOut(dump: number): void {
-    native().leaveOut(dump, this.fd);
+  /** Leaves those out there, and says how many. */
+  leaveOut(dump: number): bigint {
+    return native().leaveOut(dump, this.fd);
   }
 
   close(): void {
@@ -171,14 +171,17 @@ export function reserveCores(pids: readonly number[], writer: ImageWriter): void
 
 /** What was shared at a fork is left out where most of it is in the core of a relative: its pid. */
 function shareWith(dump: number, relatives: readonly Core[]): number | undefined {
-  let best: Core | undefined;
-  let most = 0n;
-  for (const relative of relatives) {
-    const pages = relative.countShared(dump);
-    if (pages > most) [best, most] = [relative, pages];
+  let [best] = relatives;
+  if (relatives.length > 1) {
+    // each page is looked at again for that: only where there is a choice
+    let most = 0n;
+    best = undefined;
+    for (const relative of relatives) {
+      const pages = relative.countShared(dump);
+      if (pages > most) [best, most] = [relative, pages];
+    }
   }
-  best?.leaveOut(dump);
-  return best?.task.frozen.pid;
+  return best !== undefined && best.leaveOut(dump) > 0n ? best.task.frozen.pid : undefined;
 }
 
 /** Opens the dumps of all live tasks, parents first. */
