@@ -40,3 +40,21 @@ private_apt() {
 		-o APT::Architecture=amd64 -o APT::Architectures=amd64
 	)
 }
+
+# apt_plan [APT-OPTION...] PACKAGE...
+# What is to be fetched so that the packages are there, them included: a line PACKAGE=VERSION for each.
+apt_plan() {
+	apt-get "${apt_options[@]}" -o Debug::NoLocking=true -o APT::Install-Recommends=false install --simulate "$@" |
+		sed -n 's/^Inst \([^ ]*\) .*(\([^ ]*\) .*/\1=\2/p' | sort
+}
+
+# apt_unpack ROOT DEBS PACKAGE=VERSION...
+# Fetches them into the directory DEBS, and unpacks them in ROOT. No script of a package is run.
+apt_unpack() {
+	local root=$1 debs=$2 deb
+	shift 2
+	mkdir -p "$root" "$debs"
+	(($#)) || return 0
+	(cd "$debs" && apt-get "${apt_options[@]}" -o Debug::NoLocking=true download "$@" >&2)
+	for deb in "$debs"/*.deb; do dpkg-deb -x "$deb" "$root"; done
+}
