@@ -15,8 +15,9 @@ struct crctl_shared_pages {
 };
 
 /*
- * Both leave everything as it was if they fail (but for EFAULT): EINVAL fd is no dump, or
- * one of the same memory; EACCES, EBUSY, ESRCH as reading either would; ENOMEM.
+ * Two dumps of one and the same memory share no pages. Both requests leave everything
+ * as it was if they fail (but for EFAULT): EINVAL fd is no dump; EACCES, EBUSY, ESRCH
+ * as reading either would; ENOMEM.
  */
 
 /* Which pages of private memory are the same ones, at the same address, in both. */

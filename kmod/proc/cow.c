@@ -282,15 +282,17 @@ static int with_other(struct crctl_dump *d, struct crctl_shared_pages *arg, bool
 
 	if (!file)
 		return -EBADF;
-	other = file->private_data;
-	if (file->f_op != &crctl_dump_fops || other->g.mm == d->g.mm)
+	if (file->f_op != &crctl_dump_fops)
 		goto out;
+	other = file->private_data;
 	err = check(d) ?: check(other) ?: down_write_killable(&d->layout);
 	if (err)
 		goto out;
+	arg->pages = 0;
 	if (d->left_out) {
 		err = -EALREADY;
-	} else {
+	} else if (other->g.mm != d->g.mm) {
+		/* else it is one process' memory: such tasks are refused, by a note */
 		err = share(d, other, count_only, &arg->pages);
 		d->left_out = !err && !count_only;
 	}
