@@ -218,10 +218,14 @@ describe("a restore that is killed half-way", () => {
       const pids = pidsOfTree(program.pid);
       await program.dump(image);
       await program.gone(pids);
-      const restore = spawn(process.execPath, [CRCTL, "restore", "-D", image], { stdio: "ignore", detached: true });
+      // the fifteenth of the tasks stops when it is born, and all others wait for it
+      const restore = spawn(process.execPath, [CRCTL, "restore", "-D", image], {
+        stdio: "ignore",
+        detached: true,
+        env: { ...process.env, CRCTL_FAULT: "executor.born:15=stop" },
+      });
       const ended = once(restore, "exit");
-      // the first of the tasks is there, the last is not
-      await until("the restore to have begun", () => stateOf(program.pid) !== undefined || restore.exitCode !== null);
+      await until("a task to have stopped half-way", () => pids.some((pid) => stateOf(pid) === "T"));
       restore.kill("SIGKILL");
       await ended;
       await program.gone(pids);
