@@ -11,6 +11,7 @@
  */
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/poll.h>
 #include <linux/sched/mm.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -291,10 +292,29 @@ static int fit(struct crctl_restore *r)
 	return ret ?: cut(r, end, TASK_SIZE_MAX);
 }
 
+/* Nobody will open it any more: the restore has been given up. */
+static bool gate_is_lost(const struct crctl_restore *r)
+{
+	return r->gate && vfs_poll(r->gate, NULL) & EPOLLHUP;
+}
+
 /*
- * Waits for the other task as long as it takes: if that one fails, so does the
- * restore, and this task is killed.
+ * As long as it takes. If the other task fails its controller ends the restore, and
+ * this task with it, be it by SIGKILL or by no more than its own end: of that the
+ * gate tells, which wakes nobody here.
  */
+static int wait_for_source(struct crctl_restore *r, struct mm_struct **src)
+{
+	long left;
+
+	do {
+		if (gate_is_lost(r))
+			return -EPIPE;
+		left = wait_event_killable_timeout(offered, find_source(r, src), HZ / 10);
+	} while (!left);
+	return left < 0 ? -EINTR : 0;
+}
+
 int crctl_cow_map(struct crctl_restore *r)
 {
 	struct mm_struct *src;
@@ -302,8 +322,9 @@ int crctl_cow_map(struct crctl_restore *r)
 
 	if (!r->img.cow.count)
 		return 0;
-	if (wait_event_killable(offered, find_source(r, &src)))
-		return -EINTR;
+	ret = wait_for_source(r, &src);
+	if (ret)
+		return ret;
 	ret = take_all(r, src);
 	mmput(src);
 	return ret ?: fit(r);
