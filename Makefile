@@ -58,7 +58,7 @@ DEMO ?= test/demo.sh
 DEMO_VM ?= $(VM)
 BENCH ?= node dist/tsc/bench/run.js times
 BENCH_COUNTS ?= node dist/tsc/bench/run.js counts
-BENCH_VM ?= $(VM) --timeout 3000 --memory 4096 --criu --disk 4096
+BENCH_VM ?= $(VM) --timeout 7200 --memory 4096 --criu --disk 4096
 
 # The headers for the addon: those next to node, when it came with them, or node-gyp would download them.
 node_prefix := $(patsubst %/bin/node,%,$(realpath $(shell command -v node)))
@@ -197,8 +197,8 @@ test-install: setup build ## the module as README has it installed on a lab host
 	@$(VM) --timeout 3000 --no-module -- test/install.sh "$$(vagrant/kernel kdir $(KERNEL))"
 
 bench: setup build programs kmod-test ## benchmarks, in the test machine
-	@CRCTL_KO=$$(vagrant/module $(KERNEL)) $(BENCH_VM) -- $(BENCH)
-	@CRCTL_KO=$$(vagrant/module $(KERNEL)) $(BENCH_VM) --cpus 1 -- $(BENCH_COUNTS)
+	@layer=$$(vagrant/apps) CRCTL_KO=$$(vagrant/module $(KERNEL)) && export CRCTL_KO && \
+		$(BENCH_VM) --layer "$$layer" -- $(BENCH) && $(BENCH_VM) --layer "$$layer" --cpus 1 -- $(BENCH_COUNTS)
 
 clean: ## remove what was built
 	rm -rf dist build addon/build

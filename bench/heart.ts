@@ -24,9 +24,9 @@ export class Heart {
     this.#file = file;
   }
 
-  static async start(program: string, directory: string, megabytes: number, children: number): Promise<Heart> {
+  static async start(program: string, directory: string, args: readonly string[]): Promise<Heart> {
     const file = path.join(directory, "beats");
-    const child = spawn(program, [file, String(megabytes), String(children)], { detached: true, stdio: "ignore", cwd: directory });
+    const child = spawn(program, [file, ...args], { detached: true, stdio: "ignore", cwd: directory });
     if (child.pid === undefined) throw new Error(`${program} could not be started`);
     const heart = new Heart(child.pid, file);
     while (!existsSync(file) || heart.count() < 20) await sleep(5);

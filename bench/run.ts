@@ -1,8 +1,10 @@
 /**
  * crctl and CRIU side by side, on the same machine, in turns. `make bench` runs it in the test machine.
  *
- *   node dist/tsc/bench/run.js times [ROUNDS]
+ *   node dist/tsc/bench/run.js times [ROUNDS [SUBJECTS]]
  *   node dist/tsc/bench/run.js counts
+ *
+ * SUBJECTS is a regular expression, of some of the names in subjects.ts.
  *
  * Images are written to memory (tmpfs), so that no disk is measured. Time frozen is what the program itself noted: the
  * largest gap in a heartbeat of one millisecond.
@@ -16,11 +18,13 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { countCalls, type Counts } from "./counts.js";
 import { Heart, now, sleep } from "./heart.js";
+import { SUBJECTS, type Subject } from "./subjects.js";
 import { printFloors, printTable, type Comparison } from "./table.js";
 
 const REPO = path.resolve(import.meta.dirname, "../../..");
 const CRCTL = path.join(REPO, "dist/bin/crctl.js");
-const [, , WHAT = "times", ROUNDS_GIVEN = "5"] = process.argv;
+const [, , WHAT = "times", ROUNDS_GIVEN = "5", PATTERN = ""] = process.argv;
+const CHOSEN = SUBJECTS.filter(({ name }) => new RegExp(PATTERN).test(name));
 const ROUNDS = Number(ROUNDS_GIVEN);
 
 interface Tool {
@@ -40,12 +44,6 @@ const CRIU_TOOL: Tool = {
   restore: (image) => ["criu", "restore", "-d", "-D", image],
 };
 const TOOLS = [CRCTL_TOOL, CRIU_TOOL] as const;
-
-const SUBJECTS = [
-  { name: "16 MiB, one process", megabytes: 16, children: 0 },
-  { name: "512 MiB, one process", megabytes: 512, children: 0 },
-  { name: "100 processes", megabytes: 1, children: 99 },
-] as const;
 
 const METRICS = ["frozen", "dump", "restore", "size"] as const;
 type Metric = (typeof METRICS)[number];
@@ -106,17 +104,18 @@ async function round(tool: Tool, heart: Heart, directory: string): Promise<Recor
   return { frozen, dump, size, restore: (first - restoring) / 1e6 };
 }
 
-type Subject = (typeof SUBJECTS)[number];
-
 /** Starts the subject, lets `measure` look at it, and ends it. */
 async function withHeart<T>(
   program: string,
-  { megabytes, children }: Subject,
+  { args, prepare }: Subject,
   measure: (heart: Heart, directory: string) => T | Promise<T>,
 ): Promise<T> {
   const directory = mkdtempSync(path.join(tmpdir(), "crctl-bench-"));
-  const heart = await Heart.start(program, directory, megabytes, children);
+  const heart = await Heart.start(program, directory, args);
+  const before = await prepare?.();
   const measured = await measure(heart, directory);
+  const after = await prepare?.();
+  if (after !== before) throw new Error(`there was ${before}, and now there is ${after}`);
   heart.kill();
   await until("the tree to end", () => heart.gone());
   rmSync(directory, { recursive: true });
@@ -197,10 +196,10 @@ if (!existsSync(path.join(REPO, "bench/heartbeat"))) throw new Error("bench/hear
 copyFileSync(path.join(REPO, "bench/heartbeat"), program);
 chmodSync(program, 0o755);
 if (WHAT === "counts") {
-  for (const each of SUBJECTS) await counts(program, each);
+  for (const each of CHOSEN) await counts(program, each);
 } else {
   console.log(`medians of ${ROUNDS} rounds (lowest to highest); the ratio is criu's median over crctl's: above 1 crctl is ahead`);
-  for (const each of SUBJECTS) await times(program, each);
+  for (const each of CHOSEN) await times(program, each);
   await floors();
 }
 rmSync(path.dirname(program), { recursive: true });
