@@ -30,13 +30,15 @@ export interface SharedMapping {
   sysv: boolean;
 }
 
-export interface DescriptorRecord {
-  fd: number;
+/** A place for each descriptor of a task, in ascending order. */
+export interface DescriptorTable {
+  fds: Int32Array;
   /** what /proc/<pid>/fd/<fd> reads as */
-  link: string | Errno;
+  links: (string | Errno)[];
   /** text of /proc/<pid>/fdinfo/<fd> */
-  info: string | Errno;
-  stat: StatRecord | Errno;
+  infos: (string | Errno)[];
+  /** ten of each: errno of stat(2) or 0, and the fields of StatRecord in their order */
+  stats: BigUint64Array;
 }
 
 export interface SchedRecord {
@@ -159,7 +161,7 @@ export interface Native {
   readTexts(paths: readonly string[]): (string | Errno)[];
   readLinks(paths: readonly string[]): (string | Errno)[];
   stats(paths: readonly string[], follow: boolean): (StatRecord | Errno)[];
-  descriptors(pid: number): DescriptorRecord[];
+  descriptors(pid: number): DescriptorTable;
   listNumbers(path: string): number[];
   holders(pids: readonly number[], prefixes: readonly string[]): { pid: number; link: string }[];
   deletedHolders(pids: readonly number[]): { pid: number; dev: bigint; ino: bigint }[];
@@ -188,6 +190,7 @@ export interface Native {
   // sockets.cc
   unixSockets(): UnixSocketRecord[];
   socketOptions(fd: number, levels: readonly number[], names: readonly number[]): (Uint8Array | Errno)[];
+  otherOptions(fd: number, names: Int32Array, usual: Uint8Array): (number | Uint8Array)[];
   socketName(fd: number): Uint8Array;
   /** from 1 */
   netlinkGroups(fd: number): number[];
@@ -197,6 +200,7 @@ export interface Native {
   peekMessages(fd: number, size: number, unread: number): PeekedMessage[];
   pollState(fd: number): number;
   socketFile(fd: number): number;
+  peerCredentials(fd: number): number[];
   hasFilter(fd: number): boolean;
   peerName(fd: number): Uint8Array;
   peekBytes(fd: number, size: number): Uint8Array;
@@ -222,7 +226,7 @@ export interface Native {
   kcmpFiles(pids: readonly number[], fds: readonly number[], buckets: readonly number[]): number[];
   kcmp(pid1: number, pid2: number, type: number, index1: number, index2: number): number;
   pidfdOpen(pid: number): number;
-  duplicateOf(pid: number, fd: number): number;
+  pidfdGetfd(pidfd: number, fd: number): number;
   sendSignal(pid: number, signal: number): void;
   clocks(): { realtime: bigint; monotonic: bigint; boottime: bigint };
 

@@ -82,8 +82,8 @@ void CheckShortage(int err, const char *syscall, const std::string &path) {
   if (err == EMFILE || err == ENFILE || err == ENOMEM) throw Shortage{err, syscall, path};
 }
 
-int ReadWhole(const char *path, std::string &out) {
-  Descriptor file(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+int ReadWhole(const char *path, std::string &out, int at) {
+  Descriptor file(openat(at, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0) {
     int err = errno;
     CheckShortage(err, "open", path);

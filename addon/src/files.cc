@@ -21,10 +21,10 @@ namespace {
 
 Napi::Value Errno(Napi::Env env, int err) { return Napi::Number::New(env, -err); }
 
-// 0 or an errno
-int ReadLink(const char *path, std::string &out) {
+// 0 or an errno; `path` from the directory `at`
+int ReadLink(const char *path, std::string &out, int at = AT_FDCWD) {
   char buffer[4096 + 16];  // PATH_MAX and " (deleted)"
-  ssize_t n = readlink(path, buffer, sizeof(buffer));
+  ssize_t n = readlinkat(at, path, buffer, sizeof(buffer));
   if (n < 0) return errno;
   if (static_cast<size_t>(n) == sizeof(buffer)) return ENAMETOOLONG;
   out.assign(buffer, static_cast<size_t>(n));
@@ -114,34 +114,48 @@ int ListNumbers(const std::string &path, std::vector<int> &numbers) {
   return err;
 }
 
-// descriptors(pid: number): { fd, link, info, stat }[], ascending; throws if the table cannot be read. A
-// descriptor that cannot be examined has an errno in place of what failed.
+int OpenDirectory(Napi::Env env, const std::string &path) {
+  int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) throw SystemError(env, errno, "open", path);
+  return fd;
+}
+
+// descriptors(pid: number): { fds, links, infos, stats }, each with a place for each descriptor, in ascending order; throws if
+// the table cannot be read. `stats` has ten numbers of each: 0 or the errno of stat(2), mode, nlink, uid, gid, dev, ino, rdev,
+// size, mtime in ns. One array and not an object for each: there are thousands of them, and the task is frozen.
 Napi::Value descriptors(const Napi::CallbackInfo &info) {
+  constexpr size_t kNumbers = 10;
   Napi::Env env = info.Env();
   std::string base = "/proc/" + std::to_string(info[0].As<Napi::Number>().Int32Value());
   std::vector<int> fds;
   int err = ListNumbers(base + "/fd", fds);
   if (err != 0) throw SystemError(env, err, "opendir", base + "/fd");
-  Napi::Array result = Napi::Array::New(env, fds.size());
+  Napi::Int32Array numbers = Napi::Int32Array::New(env, fds.size());
+  Napi::BigUint64Array stats = Napi::BigUint64Array::New(env, kNumbers * fds.size());
+  Napi::Array links = Napi::Array::New(env, fds.size()), infos = Napi::Array::New(env, fds.size());
+  Descriptor link_dir(OpenDirectory(env, base + "/fd")), info_dir(OpenDirectory(env, base + "/fdinfo"));
   std::string text;
   for (size_t i = 0; i < fds.size(); i++) {
     std::string fd = std::to_string(fds[i]);
-    Napi::Object object = Napi::Object::New(env);
-    object.Set("fd", Napi::Number::New(env, fds[i]));
-    std::string path = base + "/fd/" + fd;
-    err = ReadLink(path.c_str(), text);
-    object.Set("link", err != 0 ? Errno(env, err) : ToString(env, text.data(), text.size()));
-    struct stat st;
-    if (stat(path.c_str(), &st) != 0) {
-      object.Set("stat", Errno(env, errno));
-    } else {
-      object.Set("stat", StatObject(env, st));
-    }
+    numbers[i] = fds[i];
+    err = ReadLink(fd.c_str(), text, link_dir.get());
+    links.Set(static_cast<uint32_t>(i), err != 0 ? Errno(env, err) : ToString(env, text.data(), text.size()));
     text.clear();
-    err = ReadWhole((base + "/fdinfo/" + fd).c_str(), text);
-    object.Set("info", err != 0 ? Errno(env, err) : ToString(env, text.data(), text.size()));
-    result.Set(static_cast<uint32_t>(i), object);
+    err = ReadWhole(fd.c_str(), text, info_dir.get());
+    infos.Set(static_cast<uint32_t>(i), err != 0 ? Errno(env, err) : ToString(env, text.data(), text.size()));
+    struct stat st = {};
+    err = fstatat(link_dir.get(), fd.c_str(), &st, 0) != 0 ? errno : 0;
+    const uint64_t values[kNumbers] = {
+        static_cast<uint64_t>(err), st.st_mode, st.st_nlink, st.st_uid, st.st_gid, st.st_dev, st.st_ino, st.st_rdev,
+        static_cast<uint64_t>(st.st_size),
+        static_cast<uint64_t>(static_cast<int64_t>(st.st_mtim.tv_sec) * 1000000000 + st.st_mtim.tv_nsec)};
+    std::copy(std::begin(values), std::end(values), stats.Data() + kNumbers * i);
   }
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("fds", numbers);
+  result.Set("links", links);
+  result.Set("infos", infos);
+  result.Set("stats", stats);
   return result;
 }
 CRCTL_EXPORT(descriptors);
@@ -172,8 +186,13 @@ Napi::Value holders(const Napi::CallbackInfo &info) {
     std::string base = "/proc/" + std::to_string(pid) + "/fd";
     std::vector<int> fds;
     if (ListNumbers(base, fds) != 0) continue;
+    Descriptor links(open(base.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (links.get() < 0) {
+      CheckShortage(errno, "open", base);
+      continue;
+    }
     for (int fd : fds) {
-      if (ReadLink((base + "/" + std::to_string(fd)).c_str(), link) != 0) continue;
+      if (ReadLink(std::to_string(fd).c_str(), link, links.get()) != 0) continue;
       bool wanted = false;
       for (const auto &prefix : prefixes) wanted = wanted || link.compare(0, prefix.size(), prefix) == 0;
       if (!wanted) continue;

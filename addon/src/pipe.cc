@@ -13,6 +13,42 @@
 namespace crctl {
 namespace {
 
+// A pipe of ours that takes what others hold: one for all, as long as they are of a size. Empty between uses.
+class Scratch {
+ public:
+  // 0 or an errno
+  int Make(int capacity) {
+    if (capacity == capacity_) return 0;
+    Drop();
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return errno;
+    out_.reset(ends[0]);
+    in_.reset(ends[1]);
+    // tee(2) links buffers, so the copy needs as many slots as the original
+    if (fcntl(in(), F_SETPIPE_SZ, capacity) < 0) {
+      int err = errno;
+      Drop();
+      return err;
+    }
+    capacity_ = capacity;
+    return 0;
+  }
+  // whatever is in it
+  void Drop() {
+    out_.reset(-1);
+    in_.reset(-1);
+    capacity_ = 0;
+  }
+  int out() const { return out_.get(); }
+  int in() const { return in_.get(); }
+
+ private:
+  Descriptor out_, in_;
+  int capacity_ = 0;
+};
+
+Scratch scratch;
+
 // peekPipe(fd): { capacity, unread, chunks: Buffer[] }. `fd` is a read end. Each chunk is what one read(2) would
 // return from a large enough buffer: in packet mode (pipe(2), O_DIRECT) one packet.
 Napi::Value peekPipe(const Napi::CallbackInfo &info) {
@@ -24,19 +60,22 @@ Napi::Value peekPipe(const Napi::CallbackInfo &info) {
   if (ioctl(fd, FIONREAD, &unread) != 0) throw SystemError(env, errno, "ioctl(FIONREAD)");
   Napi::Array chunks = Napi::Array::New(env);
   if (unread > 0) {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) throw SystemError(env, errno, "pipe2");
-    Descriptor out(ends[0]), in(ends[1]);
-    // tee(2) links buffers, so the copy needs as many slots as the original
-    if (fcntl(in.get(), F_SETPIPE_SZ, capacity) < 0) throw SystemError(env, errno, "fcntl(F_SETPIPE_SZ)");
-    ssize_t teed = tee(fd, in.get(), INT_MAX, SPLICE_F_NONBLOCK);
-    if (teed < 0) throw SystemError(env, errno, "tee");
-    if (teed != unread) throw SystemError(env, EIO, "tee");
+    if (int err = scratch.Make(capacity)) throw SystemError(env, err, "pipe2");
+    ssize_t teed = tee(fd, scratch.in(), INT_MAX, SPLICE_F_NONBLOCK);
+    if (teed != unread) {
+      int err = teed < 0 ? errno : EIO;
+      scratch.Drop();
+      throw SystemError(env, err, "tee");
+    }
     std::vector<char> buffer(static_cast<size_t>(unread));
     uint32_t count = 0;
     for (ssize_t done = 0; done < teed;) {
-      ssize_t n = read(out.get(), buffer.data(), buffer.size());
-      if (n <= 0) throw SystemError(env, n < 0 ? errno : EIO, "read");
+      ssize_t n = read(scratch.out(), buffer.data(), buffer.size());
+      if (n <= 0) {
+        int err = n < 0 ? errno : EIO;
+        scratch.Drop();
+        throw SystemError(env, err, "read");
+      }
       chunks.Set(count++, Napi::Buffer<char>::Copy(env, buffer.data(), static_cast<size_t>(n)));
       done += n;
     }

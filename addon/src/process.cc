@@ -150,17 +150,14 @@ Napi::Value pidfdOpen(const Napi::CallbackInfo &info) {
 }
 CRCTL_EXPORT(pidfdOpen);
 
-// duplicateOf(pid: number, fd: number): number. A descriptor of ours on the very description that the task has open.
-Napi::Value duplicateOf(const Napi::CallbackInfo &info) {
-  Napi::Env env = info.Env();
-  int pid = info[0].As<Napi::Number>().Int32Value(), fd = info[1].As<Napi::Number>().Int32Value();
-  Descriptor task(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-  if (task.get() < 0) throw SystemError(env, errno, "pidfd_open", std::to_string(pid));
-  long copy = syscall(SYS_pidfd_getfd, task.get(), fd, 0);
-  if (copy < 0) throw SystemError(env, errno, "pidfd_getfd", std::to_string(pid));
-  return Napi::Number::New(env, static_cast<double>(copy));
+// pidfdGetfd(task: number, fd: number): number. A descriptor of ours on the very description that the task, a pidfd, has open.
+Napi::Value pidfdGetfd(const Napi::CallbackInfo &info) {
+  int task = info[0].As<Napi::Number>().Int32Value(), fd = info[1].As<Napi::Number>().Int32Value();
+  long copy = syscall(SYS_pidfd_getfd, task, fd, 0);
+  if (copy < 0) throw SystemError(info.Env(), errno, "pidfd_getfd", std::to_string(fd));
+  return Napi::Number::New(info.Env(), static_cast<double>(copy));
 }
-CRCTL_EXPORT(duplicateOf);
+CRCTL_EXPORT(pidfdGetfd);
 
 // sendSignal(pid: number, signal: number): void; signal 0 only asks whether the task is there
 Napi::Value sendSignal(const Napi::CallbackInfo &info) {

@@ -149,6 +149,36 @@ Napi::Value socketOptions(const Napi::CallbackInfo &info) {
 }
 CRCTL_EXPORT(socketOptions);
 
+// otherOptions(fd, names: Int32Array, usual: Buffer): (number | Buffer)[]: of the options that names has (level, name, level, name
+// ...) those whose values are not the usual ones, which stand in `usual` one behind the other, each an int32 with its length,
+// -1 if there is none, and the bytes. Index and value of each in turn; what cannot be asked for is passed over.
+Napi::Value otherOptions(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  int fd = info[0].As<Napi::Number>().Int32Value();
+  auto names = info[1].As<Napi::Int32Array>();
+  auto usual = info[2].As<Napi::Buffer<char>>();
+  const char *at = usual.Data(), *end = at + usual.Length();
+  Napi::Array result = Napi::Array::New(env);
+  uint32_t count = 0;
+  for (size_t i = 0; i + 1 < names.ElementLength(); i += 2) {
+    char value[4096];
+    socklen_t length = sizeof(value);
+    int32_t expected;
+    if (end - at < static_cast<std::ptrdiff_t>(sizeof(expected))) throw SystemError(env, EINVAL, "otherOptions");
+    memcpy(&expected, at, sizeof(expected));
+    at += sizeof(expected);
+    if (expected > end - at) throw SystemError(env, EINVAL, "otherOptions");
+    bool known = getsockopt(fd, names[i], names[i + 1], value, &length) == 0;
+    if (known && !(expected == static_cast<int32_t>(length) && memcmp(value, at, length) == 0)) {
+      result.Set(count++, Napi::Number::New(env, static_cast<double>(i / 2)));
+      result.Set(count++, Bytes(env, value, length));
+    }
+    if (expected > 0) at += expected;
+  }
+  return result;
+}
+CRCTL_EXPORT(otherOptions);
+
 // netlinkGroups(fd): number[], NETLINK_LIST_MEMBERSHIPS. The length that older kernels tell is too short (f4e4534850a9).
 Napi::Value netlinkGroups(const Napi::CallbackInfo &info) {
   uint32_t words[1024] = {};
@@ -499,6 +529,31 @@ Napi::Value socketFile(const Napi::CallbackInfo &info) {
   return Napi::Number::New(info.Env(), fd < 0 ? -errno : fd);
 }
 CRCTL_EXPORT(socketFile);
+
+// peerCredentials(fd): number[], SO_PEERCRED and SO_PEERGROUPS: pid, uid, gid and the further groups; none if nobody has been there.
+Napi::Value peerCredentials(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  int fd = info[0].As<Napi::Number>().Int32Value();
+  Napi::Array result = Napi::Array::New(env);
+  ucred ids;
+  socklen_t length = sizeof(ids);
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ids, &length) != 0) throw SystemError(env, errno, "SO_PEERCRED");
+  if (ids.uid == static_cast<uid_t>(-1)) return result;
+  std::vector<gid_t> groups(64);
+  length = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+  while (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &length) != 0) {
+    if (errno != ERANGE) throw SystemError(env, errno, "SO_PEERGROUPS");
+    groups.resize(length / sizeof(gid_t));
+  }
+  groups.resize(length / sizeof(gid_t));
+  uint32_t count = 0;
+  result.Set(count++, Napi::Number::New(env, ids.pid));
+  result.Set(count++, Napi::Number::New(env, ids.uid));
+  result.Set(count++, Napi::Number::New(env, ids.gid));
+  for (gid_t group : groups) result.Set(count++, Napi::Number::New(env, group));
+  return result;
+}
+CRCTL_EXPORT(peerCredentials);
 
 // hasFilter(fd): boolean, whether a BPF program looks at what comes.
 Napi::Value hasFilter(const Napi::CallbackInfo &info) {

@@ -4,6 +4,7 @@
 // result is decided in src/.
 #pragma once
 
+#include <fcntl.h>
 #include <napi.h>
 
 #include <cstdint>
@@ -75,7 +76,8 @@ class Descriptor {
 };
 
 // 0 and the contents appended to `out`, or an errno, or a Shortage thrown. Follows no length: files in /proc have none.
-int ReadWhole(const char *path, std::string &out);
+// `path` is relative to the directory `at` (openat(2)).
+int ReadWhole(const char *path, std::string &out, int at = AT_FDCWD);
 
 uint64_t MonotonicNs();
 

@@ -7,6 +7,7 @@ import type { DataRef, FileIdentity } from "../image/schema.js";
 import { NAMING_PROBLEMS, makeIdentity, nameOf } from "../kinds/identity.js";
 import type { MemoryTable } from "../kinds/memory.js";
 import { isPipeLink } from "../kinds/pipe.js";
+import { duplicateOf } from "../kinds/duplicates.js";
 import { descriptorOf, inodeKey, sourceOf, type DumpContext, type Found } from "../kinds/types.js";
 import { native, type StatRecord } from "../native.js";
 import { O_ACCMODE, O_RDWR, parseFdInfo } from "../proc/fdinfo.js";
@@ -90,7 +91,7 @@ export class Context implements DumpContext {
       return false;
     }
     const [{ pid, fd }] = end.holders;
-    const own = native().duplicateOf(pid, fd);
+    const own = duplicateOf({ pid, fd });
     try {
       return !native().otherEndClosed(own);
     } finally {

@@ -5,6 +5,7 @@ import type { Descriptor } from "../image/schema.js";
 import type { Found, Holder } from "../kinds/types.js";
 import { inodeKey } from "../kinds/types.js";
 import { native, type StatRecord } from "../native.js";
+import { readDescriptors } from "../proc/descriptors.js";
 import { parseFdInfo, type FdInfo } from "../proc/fdinfo.js";
 import type { Problems } from "./problems.js";
 import { died, type TaskState } from "./tasks.js";
@@ -28,6 +29,7 @@ export type Untold = ReadonlyMap<number, readonly DescriptorFact[]>;
 export function collectDescriptors(tasks: readonly TaskState[], untold: Untold, problems: Problems): Descriptors {
   const entries = tasks.flatMap((task) => entriesOf(task, problems));
   const same = compare(entries);
+  const facts = new Map([...untold].map(([pid, all]) => [pid, byDescriptor(all)]));
   const files: Found[] = [];
   const tables = new Map<number, Descriptor[]>(tasks.map((task) => [task.frozen.pid, []]));
   const ids = new Map<number, number>(); // index of the first entry: id
@@ -38,7 +40,7 @@ export function collectDescriptors(tasks: readonly TaskState[], untold: Untold, 
       id = files.length;
       ids.set(first, id);
       const { holder, link, stat, info } = entry;
-      const told = untold.get(holder.pid)?.filter(({ fd }) => fd === holder.fd) ?? [];
+      const told = facts.get(holder.pid)?.get(holder.fd) ?? [];
       files.push({
         id,
         holders: [holder],
@@ -56,12 +58,22 @@ export function collectDescriptors(tasks: readonly TaskState[], untold: Untold, 
   return { files, tables };
 }
 
+function byDescriptor(facts: readonly DescriptorFact[]): ReadonlyMap<number, DescriptorFact[]> {
+  const byFd = new Map<number, DescriptorFact[]>();
+  for (const fact of facts) {
+    const known = byFd.get(fact.fd);
+    if (known === undefined) byFd.set(fact.fd, [fact]);
+    else known.push(fact);
+  }
+  return byFd;
+}
+
 function entriesOf(task: TaskState, problems: Problems): Entry[] {
   const { pid } = task.frozen;
   const { comm } = task.stat;
   let records;
   try {
-    records = native().descriptors(pid);
+    records = readDescriptors(pid);
   } catch (error) {
     throw died(pid, error);
   }

@@ -8,6 +8,7 @@ import { isPipeLink } from "../kinds/pipe.js";
 import { masterIndex, slavePath } from "../kinds/pty.js";
 import { native, type SharedMapping } from "../native.js";
 import { CAP, hasCapability } from "../proc/capabilities.js";
+import { readDescriptors } from "../proc/descriptors.js";
 import { parseFdInfo } from "../proc/fdinfo.js";
 import { parseStat } from "../proc/stat.js";
 import type { Problems } from "./problems.js";
@@ -183,9 +184,9 @@ export class Outsiders {
 function hasMaster(pid: number, link: string, index: number): boolean {
   if (!link.endsWith("/ptmx")) return false;
   try {
-    return native()
-      .descriptors(pid)
-      .some((record) => record.link === link && typeof record.info === "string" && masterIndex(link, parseFdInfo(record.info)) === index);
+    return readDescriptors(pid).some(
+      (record) => record.link === link && typeof record.info === "string" && masterIndex(link, parseFdInfo(record.info)) === index,
+    );
   } catch {
     return false; // it has ended
   }

@@ -7,6 +7,7 @@ import { native } from "../native.js";
 import { FASYNC } from "../proc/fdinfo.js";
 import { deviceDump } from "./device.js";
 import { directoryDump } from "./directory.js";
+import { duplicateOf } from "./duplicates.js";
 import { epollDump } from "./epoll.js";
 import { eventfdDump } from "./eventfd.js";
 import { externalDump } from "./external.js";
@@ -87,7 +88,7 @@ function kindOf(found: Found, context: DumpContext): DumpHalf | undefined {
 /** Who gets SIGIO. Only asked where O_ASYNC is set or there is a lease: without these the owner has no effect. */
 function ownerOf(found: Found): { pid: number; type: number; signal: number } {
   const [holder] = found.holders;
-  const fd = native().duplicateOf(holder.pid, holder.fd);
+  const fd = duplicateOf(holder);
   try {
     return native().fileOwner(fd);
   } finally {

@@ -3,47 +3,76 @@
 import { closeSync } from "node:fs";
 
 import { native } from "../native.js";
-import { S_IFSOCK, isType, type Found } from "./types.js";
+import { S_IFSOCK, isType, type Found, type Holder } from "./types.js";
 
-/** More than this are not kept: each takes a descriptor. */
-const MOST = 256;
+/** RLIMIT_NOFILE, in the order of native().rlimits() */
+const NOFILE = 7;
+/** Of the descriptors that we may have as many are kept, and not more than that at all. */
+const SHARE = 4n;
+const MOST = 8192n;
 
 interface Duplicate {
   fd: number;
   users: number;
 }
 
+interface Kept {
+  duplicates: Map<Found, Duplicate>;
+  most: number;
+  /** the task that was asked last */
+  task?: { pid: number; pidfd: number };
+}
+
 /** Undefined: none are kept. */
-let kept: Map<Found, Duplicate> | undefined;
+let kept: Kept | undefined;
 
 /** Sockets are asked again and again, and to duplicate one takes longer than to ask it: while `act` runs it is done once. */
 export function keepDuplicates<T>(act: () => T): T {
-  const own = (kept = new Map<Found, Duplicate>());
+  const limit = (native().rlimits(process.pid)[NOFILE]?.soft ?? 0n) / SHARE;
+  const own: Kept = (kept = { duplicates: new Map(), most: Number(limit < MOST ? limit : MOST) });
   try {
     return act();
   } finally {
     kept = undefined;
-    for (const { fd } of own.values()) closeSync(fd);
+    for (const { fd } of own.duplicates.values()) closeSync(fd);
+    if (own.task !== undefined) closeSync(own.task.pidfd);
+  }
+}
+
+/** A descriptor of ours on the very description that a task has open. The caller closes it. */
+export function duplicateOf({ pid, fd }: Pick<Holder, "pid" | "fd">): number {
+  if (kept?.task?.pid === pid) return native().pidfdGetfd(kept.task.pidfd, fd);
+  const pidfd = native().pidfdOpen(pid);
+  if (kept !== undefined) {
+    if (kept.task !== undefined) closeSync(kept.task.pidfd);
+    kept.task = { pid, pidfd };
+    return native().pidfdGetfd(pidfd, fd);
+  }
+  try {
+    return native().pidfdGetfd(pidfd, fd);
+  } finally {
+    closeSync(pidfd);
   }
 }
 
 /** Acts on a descriptor of ours for it. */
 export function withDuplicate<T>(found: Found, act: (fd: number) => T): T {
-  const known = kept?.get(found);
-  const duplicate = known ?? { fd: native().duplicateOf(found.holders[0].pid, found.holders[0].fd), users: 0 };
-  if (known === undefined && kept !== undefined && isType(found.stat, S_IFSOCK) && hasRoom(kept)) kept.set(found, duplicate);
+  const duplicates = kept?.duplicates;
+  const known = duplicates?.get(found);
+  const duplicate = known ?? { fd: duplicateOf(found.holders[0]), users: 0 };
+  if (known === undefined && kept !== undefined && isType(found.stat, S_IFSOCK) && hasRoom(kept)) kept.duplicates.set(found, duplicate);
   duplicate.users++;
   try {
     return act(duplicate.fd);
   } finally {
     duplicate.users--;
-    if (kept?.get(found) !== duplicate) closeSync(duplicate.fd);
+    if (duplicates?.get(found) !== duplicate) closeSync(duplicate.fd);
   }
 }
 
 /** The oldest goes that nobody acts on. */
-function hasRoom(duplicates: Map<Found, Duplicate>): boolean {
-  if (duplicates.size < MOST) return true;
+function hasRoom({ duplicates, most }: Kept): boolean {
+  if (duplicates.size < most) return true;
   for (const [found, { fd, users }] of duplicates) {
     if (users > 0) continue;
     duplicates.delete(found);

@@ -11,6 +11,7 @@ import type { RestoreContext, RestoreHalf } from "../restore/context.js";
 import { OP, type Op } from "../restore/plan.js";
 import { anonymousName, refuseInfo } from "./anonymous.js";
 import { placeMade } from "./open.js";
+import { duplicateOf } from "./duplicates.js";
 import { baseOf, descriptorOf, inodeOf, type DumpContext, type DumpHalf, type Found } from "./types.js";
 
 /** EPOLLWAKEUP, EPOLLONESHOT, EPOLLET, EPOLLEXCLUSIVE: of a target whose one shot is spent nothing else is left. */
@@ -101,7 +102,7 @@ function firstOf(candidates: readonly Found[], { holders: [epoll] }: Found, { fd
 /** Whether the next epoll_wait(2) would find something. */
 function isPending(found: Found): boolean {
   const [holder] = found.holders;
-  const fd = native().duplicateOf(holder.pid, holder.fd);
+  const fd = duplicateOf(holder);
   try {
     return native().isReadable(fd);
   } finally {

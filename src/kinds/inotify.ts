@@ -10,6 +10,7 @@ import { OP } from "../restore/plan.js";
 import { anonymousName, refuseInfo } from "./anonymous.js";
 import { makeIdentity, nameOf } from "./identity.js";
 import { placeMade } from "./open.js";
+import { duplicateOf } from "./duplicates.js";
 import { baseOf, descriptorOf, inodeOf, type DumpContext, type DumpHalf, type Found } from "./types.js";
 
 // ---- dump ----
@@ -63,7 +64,7 @@ export const inotifyDump: DumpHalf = {
 
 function unreadBytes(found: Found): number {
   const [holder] = found.holders;
-  const fd = native().duplicateOf(holder.pid, holder.fd);
+  const fd = duplicateOf(holder);
   try {
     return native().unreadBytes(fd);
   } finally {

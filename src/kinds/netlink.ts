@@ -9,7 +9,7 @@ import { OP } from "../restore/plan.js";
 import { withDuplicate } from "./duplicates.js";
 import { ELSEWHERE_REASON, isOfProtocol, kindOf } from "./inet.js";
 import { setOwner, settableFlags } from "./open.js";
-import { FILTER_REASON, GENERIC, readOptions, setOptions } from "./socket-options.js";
+import { FILTER_REASON, GENERIC, readOptions, setOptions, type OptionNames } from "./socket-options.js";
 import { S_IFSOCK, baseOf, descriptorOf, isType, type DumpContext, type DumpHalf, type Found } from "./types.js";
 
 export const AF_NETLINK = 16;
@@ -21,6 +21,8 @@ const STATELESS: readonly number[] = [0, 4, 6, 10, 15];
 
 /** PKTINFO, BROADCAST_ERROR, NO_ENOBUFS, LISTEN_ALL_NSID, CAP_ACK, EXT_ACK, GET_STRICT_CHK */
 const OF_NETLINK = [3, 4, 5, 8, 10, 11, 12].map((name): [number, number] => [SOL_NETLINK, name]);
+
+const OPTIONS: OptionNames = [...GENERIC, ...OF_NETLINK];
 
 // ---- dump ----
 
@@ -48,7 +50,7 @@ export const netlinkDump: DumpHalf = {
         port: addressOf(native().socketName(fd)).port,
         groups: native().netlinkGroups(fd),
         ...(peer.port !== 0 || peer.groups !== 0 ? { peer } : {}),
-        options: readOptions(fd, { domain: AF_NETLINK, type, protocol }, [...GENERIC, ...OF_NETLINK]),
+        options: readOptions(fd, { domain: AF_NETLINK, type, protocol }, OPTIONS),
       };
     }),
 

@@ -8,8 +8,9 @@ import { native } from "../native.js";
 import { O_ACCMODE, O_DIRECT, O_NONBLOCK, O_WRONLY } from "../proc/fdinfo.js";
 import type { RestoreContext, RestoreHalf } from "../restore/context.js";
 import { OP, type Subject } from "../restore/plan.js";
+import { duplicateOf } from "./duplicates.js";
 import { accessMode, openAgain, setOwner, settableFlags } from "./open.js";
-import { S_IFIFO, baseOf, descriptorOf, inodeKey, isType, sourceOf, type DumpContext, type DumpHalf, type Found } from "./types.js";
+import { S_IFIFO, baseOf, descriptorOf, isType, sourceOf, type DumpContext, type DumpHalf, type Found } from "./types.js";
 
 const O_RDONLY = 0;
 
@@ -37,19 +38,46 @@ export const pipeDump: DumpHalf = {
 };
 
 /** One reading for all ends: they would tell the same. */
-const known = new WeakMap<DumpContext, Map<string, Pipe | undefined>>();
+class Pipes {
+  private readonly ends = new Map<bigint, Found[]>();
+  private readonly known = new Map<bigint, Pipe | undefined>();
+  private seen = 0;
 
-export function readPipe(found: Found, context: DumpContext): Pipe | undefined {
-  let pipes = known.get(context);
-  if (pipes === undefined) known.set(context, (pipes = new Map<string, Pipe | undefined>()));
-  const key = inodeKey(found.stat);
-  if (!pipes.has(key)) pipes.set(key, peek(found, context));
-  return pipes.get(key);
+  constructor(private readonly context: DumpContext) {}
+
+  read(found: Found): Pipe | undefined {
+    const key = numberOf(found);
+    if (!this.known.has(key)) this.known.set(key, peek(found, this.endsOf(key), this.context));
+    return this.known.get(key);
+  }
+
+  /** What has come out of messages since is known by then, too. */
+  private endsOf(key: bigint): readonly Found[] {
+    for (const file of this.context.files.slice(this.seen)) {
+      if (!isPipe(file)) continue;
+      const ends = this.ends.get(numberOf(file));
+      if (ends === undefined) this.ends.set(numberOf(file), [file]);
+      else ends.push(file);
+    }
+    this.seen = this.context.files.length;
+    return this.ends.get(key) ?? [];
+  }
 }
 
-function peek(found: Found, context: DumpContext): Pipe | undefined {
-  const key = inodeKey(found.stat);
-  const ends = context.files.filter((file) => inodeKey(file.stat) === key);
+const pipes = new WeakMap<DumpContext, Pipes>();
+
+export function readPipe(found: Found, context: DumpContext): Pipe | undefined {
+  let table = pipes.get(context);
+  if (table === undefined) pipes.set(context, (table = new Pipes(context)));
+  return table.read(found);
+}
+
+/** Of its inode, in all file systems. */
+function numberOf({ stat: { dev, ino } }: Found): bigint {
+  return (dev << 64n) | ino;
+}
+
+function peek(found: Found, ends: readonly Found[], context: DumpContext): Pipe | undefined {
   const packets = ends.some((end) => !isReader(end) && (end.info.flags & O_DIRECT) !== 0);
   let fd: number | undefined;
   try {
@@ -76,7 +104,7 @@ function isReader(found: Found): boolean {
 
 /** A duplicate of the task's own description changes nothing in the pipe; only where nobody can read it a new one is opened. */
 function readEnd(reader: Found | undefined, any: Found): number {
-  if (reader !== undefined) return native().duplicateOf(reader.holders[0].pid, reader.holders[0].fd);
+  if (reader !== undefined) return duplicateOf(reader.holders[0]);
   return openSync(sourceOf(any), constants.O_RDONLY | constants.O_NONBLOCK);
 }
 

@@ -20,7 +20,9 @@ export interface SocketKind {
 }
 
 /** Level and name of those that are looked at. */
-type OptionNames = readonly (readonly [number, number])[];
+export type OptionNames = readonly (readonly [number, number])[];
+
+const SEND_BUFFER: OptionNames = [[SOL_SOCKET, SO_SNDBUF]];
 
 /** What a receiver asks to be told of who sends, or wants to be passed: PASSCRED, PASSSEC, PASSPIDFD, PASSRIGHTS. */
 const PASS: readonly number[] = [16, 34, 76, 83];
@@ -39,39 +41,56 @@ export const FILTER_REASON = { why: "a filter is attached to it (SO_ATTACH_FILTE
 
 /** The options of a socket that a new one of its kind does not have. */
 export function readOptions(fd: number, kind: SocketKind, names: OptionNames): SocketOption[] {
-  const found = valuesOf(fd, names);
-  const usual = usualOptions(kind, names);
-  return names.flatMap(([level, name], i): SocketOption[] => {
-    const value = found[i];
-    const other = usual[i];
-    if (!(value instanceof Uint8Array)) return [];
-    if (other instanceof Uint8Array && Buffer.compare(value, other) === 0) return [];
-    return [{ level, name, value }];
-  });
+  const { list, packed } = usualOptions(kind, names);
+  const others = native().otherOptions(fd, list, packed);
+  const options: SocketOption[] = [];
+  for (let i = 0; i < others.length; i += 2) {
+    const [index, value] = [others[i], others[i + 1]];
+    const name = typeof index === "number" ? names[index] : undefined;
+    if (name !== undefined && value instanceof Uint8Array) options.push({ level: name[0], name: name[1], value });
+  }
+  return options;
 }
 
-function valuesOf(fd: number, names: OptionNames): (Uint8Array | number)[] {
-  return native().socketOptions(
-    fd,
-    names.map(([level]) => level),
-    names.map(([, name]) => name),
-  );
+interface Usual {
+  values: readonly (Uint8Array | number)[];
+  /** both as native().otherOptions() has them */
+  list: Int32Array;
+  packed: Uint8Array;
 }
 
-const known = new Map<string, (Uint8Array | number)[]>();
+/** By the list of names, which there is one of for each kind, and by kind. */
+const known = new WeakMap<OptionNames, Map<string, Usual>>();
 
-function usualOptions(kind: SocketKind, names: OptionNames): (Uint8Array | number)[] {
-  const key = `${kind.domain} ${kind.type} ${kind.protocol} ${names.join()}`;
-  let options = known.get(key);
-  if (options === undefined) {
+function usualOptions(kind: SocketKind, names: OptionNames): Usual {
+  let kinds = known.get(names);
+  if (kinds === undefined) known.set(names, (kinds = new Map<string, Usual>()));
+  const key = `${kind.domain} ${kind.type} ${kind.protocol}`;
+  let usual = kinds.get(key);
+  if (usual === undefined) {
     const fd = native().newSocket(kind.domain, kind.type, kind.protocol);
     try {
-      known.set(key, (options = valuesOf(fd, names)));
+      const values = native().socketOptions(
+        fd,
+        names.map(([level]) => level),
+        names.map(([, name]) => name),
+      );
+      kinds.set(key, (usual = { values, list: Int32Array.from(names.flat()), packed: pack(values) }));
     } finally {
       closeSync(fd);
     }
   }
-  return options;
+  return usual;
+}
+
+function pack(values: readonly (Uint8Array | number)[]): Uint8Array {
+  return Buffer.concat(
+    values.map((value) => {
+      const length = Buffer.alloc(4);
+      length.writeInt32LE(value instanceof Uint8Array ? value.length : -1);
+      return value instanceof Uint8Array ? Buffer.concat([length, value]) : length;
+    }),
+  );
 }
 
 /** `late`: takes those that change what a message carries, until all are there. */
@@ -113,7 +132,7 @@ export function roomToSend(
   { slot, kind, options, subject }: { slot: number; kind: SocketKind; options: readonly SocketOption[]; subject: Subject },
 ): { before: Op; after: Op } | undefined {
   const set = options.find(({ level, name }) => level === SOL_SOCKET && name === SO_SNDBUF)?.value;
-  const [usual] = usualOptions(kind, [[SOL_SOCKET, SO_SNDBUF]]);
+  const [usual] = usualOptions(kind, SEND_BUFFER).values;
   const value = set ?? usual;
   const size = value instanceof Uint8Array ? Math.floor(Buffer.from(value).readInt32LE() / 2) : 0;
   if (bytes <= size) return undefined;

@@ -24,7 +24,7 @@ import {
   isOfProtocol,
   kindOf,
 } from "./inet.js";
-import { FILTER_REASON, GENERIC, readOptions, setOptions } from "./socket-options.js";
+import { FILTER_REASON, GENERIC, readOptions, setOptions, type OptionNames } from "./socket-options.js";
 import { withDuplicate } from "./duplicates.js";
 import { S_IFSOCK, baseOf, descriptorOf, isType, type DumpContext, type DumpHalf, type Found } from "./types.js";
 
@@ -42,12 +42,8 @@ const OF_UDP: [number, number][] = [
 ];
 const OF_UDP6 = [17, 18, 19, 25, 29, 49, 51, 53, 56, 58, 60, 66, 74, 77].map((name): [number, number] => [IPPROTO_IPV6, name]);
 
-const optionsOf = (domain: number): [number, number][] => [
-  ...GENERIC.map(([level, name]): [number, number] => [level, name]),
-  ...OF_UDP,
-  ...OF_IP,
-  ...(domain === AF_INET6 ? [...OF_IPV6, ...OF_UDP6] : []),
-];
+const OPTIONS: OptionNames = [...GENERIC, ...OF_UDP, ...OF_IP];
+const OPTIONS6: OptionNames = [...OPTIONS, ...OF_IPV6, ...OF_UDP6];
 
 // ---- dump ----
 
@@ -138,7 +134,7 @@ function dumpSocket(fd: number, found: Found, context: DumpContext): UdpFile | u
     ...(peer === undefined ? {} : { peer }),
     shutdown: ((flags & UDP_FLAG.NO_RECEIVING) !== 0 ? 1 : 0) | ((flags & UDP_FLAG.NO_SENDING) !== 0 ? 2 : 0),
     datagrams,
-    options: readOptions(fd, { domain, type: SOCK_DGRAM, protocol: IPPROTO_UDP }, optionsOf(domain)),
+    options: readOptions(fd, { domain, type: SOCK_DGRAM, protocol: IPPROTO_UDP }, domain === AF_INET6 ? OPTIONS6 : OPTIONS),
   };
 }
 

@@ -16,6 +16,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect } from "chai";
 
+import { duplicateOf } from "../../src/kinds/duplicates.js";
 import { native, type FrozenTree } from "../../src/native.js";
 import { parseStat } from "../../src/proc/stat.js";
 import { statusNumber } from "../../src/proc/status.js";
@@ -218,7 +219,7 @@ describe("addon", () => {
     started.add(child);
     await once(child.stdout, "data");
     for (let i = 0; i < 2; i++) {
-      const fd = native().duplicateOf(child.pid ?? 0, 3);
+      const fd = duplicateOf({ pid: child.pid ?? 0, fd: 3 });
       const pipe = native().peekPipe(fd);
       closeSync(fd);
       expect(pipe.capacity).to.equal(65536);
@@ -255,7 +256,7 @@ describe("addon", () => {
     const own = openSync("/dev/null", "r");
     const other = openSync("/dev/null", "r");
     try {
-      const copy = native().duplicateOf(process.pid, own);
+      const copy = duplicateOf({ pid: process.pid, fd: own });
       const fds = [own, other, copy, other, own];
       const same = native().kcmpFiles(
         fds.map(() => process.pid),

@@ -2,7 +2,7 @@
 
 import { native } from "../../native.js";
 import { AF_INET, AF_INET6, OF_INET, OF_IP, OF_IPV6, SOCK_STREAM, SOL_SOCKET, kindOf } from "../inet.js";
-import { GENERIC } from "../socket-options.js";
+import { GENERIC, type OptionNames } from "../socket-options.js";
 
 export const SO_REUSEADDR = 2;
 /** from Linux 5.14 on: which of the buffer sizes were set by the program */
@@ -25,13 +25,9 @@ const OF_TCP = [
   [SOL_SOCKET, 10] as [number, number],
   ...[1, 3, 4, 5, 6, 7, 8, 9, 13, 18, 25, 23, 16, 17, 27, 34, 36, 37].map((name): [number, number] => [IPPROTO_TCP, name]),
 ];
-export const optionsOf = (domain: number): [number, number][] => [
-  ...GENERIC.map(([level, name]): [number, number] => [level, name]),
-  ...OF_INET,
-  ...OF_TCP,
-  ...OF_IP,
-  ...(domain === AF_INET6 ? OF_IPV6 : []),
-];
+const OF_IPV4: OptionNames = [...GENERIC, ...OF_INET, ...OF_TCP, ...OF_IP];
+const OF_BOTH: OptionNames = [...OF_IPV4, ...OF_IPV6];
+export const optionsOf = (domain: number): OptionNames => (domain === AF_INET6 ? OF_BOTH : OF_IPV4);
 
 export function isTcp(fd: number): boolean {
   const { domain, type, protocol } = kindOf(fd);

@@ -178,24 +178,9 @@ function waitsFor({ ino }: UnixSocketRecord, context: DumpContext): Pick<UnixFil
   return waits === undefined ? {} : { waitsFor: waits.by, turn: waits.turn };
 }
 
-const SOL_SOCKET = 1;
-const SO_PEERCRED = 17;
-const SO_PEERGROUPS = 59;
-
 /** Who the other end was when they were connected: what programs decide by whom they serve. */
 function credentialsOf(fd: number, socket: UnixSocketRecord): Pick<UnixFile, "peerCredentials"> {
   if (!isConnection(socket) || (socket.state !== CONNECTED && socket.state !== LISTENING)) return {};
-  const [ids, groups] = native().socketOptions(fd, [SOL_SOCKET, SOL_SOCKET], [SO_PEERCRED, SO_PEERGROUPS]);
-  if (!(ids instanceof Uint8Array)) return {};
-  const view = Buffer.from(ids);
-  // nobody has been there
-  if (view.readUInt32LE(4) === 0xffffffff) return {};
-  return {
-    peerCredentials: {
-      pid: view.readInt32LE(0),
-      uid: view.readUInt32LE(4),
-      gid: view.readUInt32LE(8),
-      groups: groups instanceof Uint8Array ? [...new Uint32Array(groups.slice().buffer)] : [],
-    },
-  };
+  const [pid, uid, gid, ...groups] = native().peerCredentials(fd);
+  return pid === undefined || uid === undefined || gid === undefined ? {} : { peerCredentials: { pid, uid, gid, groups } };
 }
