@@ -170,7 +170,8 @@ Napi::Value otherOptions(const Napi::CallbackInfo &info) {
     if (expected > end - at) throw SystemError(env, EINVAL, "otherOptions");
     bool known = getsockopt(fd, names[i], names[i + 1], value, &length) == 0;
     if (known && !(expected == static_cast<int32_t>(length) && memcmp(value, at, length) == 0)) {
-      result.Set(count++, Napi::Number::New(env, static_cast<double>(i / 2)));
+      const size_t index = i / 2;
+      result.Set(count++, Napi::Number::New(env, static_cast<double>(index)));
       result.Set(count++, Bytes(env, value, length));
     }
     if (expected > 0) at += expected;
