@@ -150,7 +150,13 @@ static void start_children(char **command)
 	close(ready[0]);
 	if (children == 0)
 		open_descriptors();
-	if (*command && fork() == 0) {
+	if (!*command)
+		return;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		die("fork");
+	if (pid == 0) {
 		execvp(*command, command);
 		die(*command);
 	}

@@ -15,7 +15,7 @@ export interface Subject {
 const REDIS_PORT = "7811";
 const REDIS_KEYS = 200_000;
 const REDIS_VALUE = 1000;
-/** of 200 MiB; redis-server sleeps most of the time, so the rest is there at once */
+/** populated from outside, which takes a debug command; nothing is written to disk */
 const REDIS = ["redis-server", "--port", REDIS_PORT, "--save", "", "--appendonly", "no", "--enable-debug-command", "yes"];
 
 function redis(...words: readonly string[]): string | undefined {

@@ -16,22 +16,20 @@ namespace {
 // A pipe of ours that takes what others hold: one for all, as long as they are of a size. Empty between uses.
 class Scratch {
  public:
-  // 0 or an errno
-  int Make(int capacity) {
-    if (capacity == capacity_) return 0;
+  void Make(Napi::Env env, int capacity) {
+    if (capacity == capacity_) return;
     Drop();
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return errno;
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) throw SystemError(env, errno, "pipe2");
     out_.reset(ends[0]);
     in_.reset(ends[1]);
     // tee(2) links buffers, so the copy needs as many slots as the original
     if (fcntl(in(), F_SETPIPE_SZ, capacity) < 0) {
       int err = errno;
       Drop();
-      return err;
+      throw SystemError(env, err, "fcntl(F_SETPIPE_SZ)");
     }
     capacity_ = capacity;
-    return 0;
   }
   // whatever is in it
   void Drop() {
@@ -60,7 +58,7 @@ Napi::Value peekPipe(const Napi::CallbackInfo &info) {
   if (ioctl(fd, FIONREAD, &unread) != 0) throw SystemError(env, errno, "ioctl(FIONREAD)");
   Napi::Array chunks = Napi::Array::New(env);
   if (unread > 0) {
-    if (int err = scratch.Make(capacity)) throw SystemError(env, err, "pipe2");
+    scratch.Make(env, capacity);
     ssize_t teed = tee(fd, scratch.in(), INT_MAX, SPLICE_F_NONBLOCK);
     if (teed != unread) {
       int err = teed < 0 ? errno : EIO;

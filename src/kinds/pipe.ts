@@ -10,7 +10,7 @@ import type { RestoreContext, RestoreHalf } from "../restore/context.js";
 import { OP, type Subject } from "../restore/plan.js";
 import { duplicateOf } from "./duplicates.js";
 import { accessMode, openAgain, setOwner, settableFlags } from "./open.js";
-import { S_IFIFO, baseOf, descriptorOf, isType, sourceOf, type DumpContext, type DumpHalf, type Found } from "./types.js";
+import { S_IFIFO, baseOf, descriptorOf, inodeKey, isType, sourceOf, type DumpContext, type DumpHalf, type Found } from "./types.js";
 
 const O_RDONLY = 0;
 
@@ -39,28 +39,29 @@ export const pipeDump: DumpHalf = {
 
 /** One reading for all ends: they would tell the same. */
 class Pipes {
-  private readonly ends = new Map<bigint, Found[]>();
-  private readonly known = new Map<bigint, Pipe | undefined>();
+  private readonly ends = new Map<string, Found[]>();
+  private readonly known = new Map<string, Pipe | undefined>();
   private seen = 0;
 
   constructor(private readonly context: DumpContext) {}
 
   read(found: Found): Pipe | undefined {
-    const key = numberOf(found);
+    const key = inodeKey(found.stat);
     if (!this.known.has(key)) this.known.set(key, peek(found, this.endsOf(key), this.context));
     return this.known.get(key);
   }
 
   /** What has come out of messages since is known by then, too. */
-  private endsOf(key: bigint): readonly Found[] {
+  private endsOf(wanted: string): readonly Found[] {
     for (const file of this.context.files.slice(this.seen)) {
       if (!isPipe(file)) continue;
-      const ends = this.ends.get(numberOf(file));
-      if (ends === undefined) this.ends.set(numberOf(file), [file]);
+      const key = inodeKey(file.stat);
+      const ends = this.ends.get(key);
+      if (ends === undefined) this.ends.set(key, [file]);
       else ends.push(file);
     }
     this.seen = this.context.files.length;
-    return this.ends.get(key) ?? [];
+    return this.ends.get(wanted) ?? [];
   }
 }
 
@@ -70,11 +71,6 @@ export function readPipe(found: Found, context: DumpContext): Pipe | undefined {
   let table = pipes.get(context);
   if (table === undefined) pipes.set(context, (table = new Pipes(context)));
   return table.read(found);
-}
-
-/** Of its inode, in all file systems. */
-function numberOf({ stat: { dev, ino } }: Found): bigint {
-  return (dev << 64n) | ino;
 }
 
 function peek(found: Found, ends: readonly Found[], context: DumpContext): Pipe | undefined {
