@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What programs with sockets share. */
+#include <linux/sock_diag.h>
+#include <poll.h>
+
 #include "sockets.h"
 #include "test.h"
 
@@ -44,4 +47,19 @@ int bound_udp(struct sockaddr_in *name)
 	TRY(bind(fd, (struct sockaddr *)name, sizeof(*name)));
 	TRY(getsockname(fd, (struct sockaddr *)name, &length));
 	return fd;
+}
+
+void await_unread(int fd, size_t bytes)
+{
+	__u32 info[SK_MEMINFO_VARS] = { 0 };
+
+	for (int i = 0; i < 60000 && info[SK_MEMINFO_RMEM_ALLOC] < bytes; i++) {
+		socklen_t length = sizeof(info);
+
+		if (i > 0)
+			poll(NULL, 0, 1);
+		TRY(getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &length));
+	}
+	CHECK(info[SK_MEMINFO_RMEM_ALLOC] >= bytes, "only %u of %zu bytes have come", info[SK_MEMINFO_RMEM_ALLOC], bytes);
+	SAME(info[SK_MEMINFO_DROPS], 0);
 }

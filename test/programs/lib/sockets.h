@@ -15,4 +15,7 @@ int take(int from, const char *text, struct ucred *sender);
 /* A UDP socket on the loopback device, and its address. */
 int bound_udp(struct sockaddr_in *name);
 
+/* What was sent has come, that many bytes at least: a busy kernel delivers it later, loopback device or not. */
+void await_unread(int fd, size_t bytes);
+
 #endif

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "sockets.h"
 #include "test.h"
 
 static char buffer[65536], large[60000];
@@ -98,6 +99,10 @@ int main(int argc, char **argv)
 		send_to(one, connected, "after", 5);
 		send_to(gone6, six, "of six", 6);
 		send_to(gone, six, "of four", 7);
+		await_unread(one, sizeof(large) + 5);
+		await_unread(connected, 11);
+		await(any);
+		await(six);
 		close(gone);
 		close(gone6);
 

@@ -23,6 +23,7 @@ int main(int argc, char **argv)
 
 		for (int i = 0; i < MANY; i++)
 			SAME(sendto(sender, expected[i], SIZE, 0, (struct sockaddr *)&name, sizeof(name)), SIZE);
+		await_unread(narrow, sizeof(expected));
 		TRY(setsockopt(narrow, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least)));
 		TRY(getsockopt(narrow, SOL_SOCKET, SO_RCVBUF, &least, &length));
 		/* this is an error, and done nevertheless */
