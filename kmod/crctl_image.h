@@ -265,7 +265,11 @@ struct crctl_sigpending {
 	__u8  info[128];	/* siginfo_t */
 };
 
-/* A POSIX timer. clock ids are those of timer_create(2). */
+/*
+ * A POSIX timer. clock ids are those of timer_create(2). Those of processors'
+ * time name no process or thread (as for pid 0): it is the image's process, or
+ * the thread that clock_thread tells.
+ */
 struct crctl_timer {
 	__s32 id;
 	__s32 clock_id;
@@ -273,7 +277,7 @@ struct crctl_timer {
 	__s32 signo;
 	__u64 sigev_value;
 	__u32 target;		/* SIGEV_THREAD_ID: n-th thread of the image, else 0 */
-	__u32 overrun;		/* 0 (reserved) */
+	__u32 clock_thread;	/* a thread's own time: n-th thread of the image, else 0 */
 	__u64 left_ns;		/* 0: disarmed */
 	__u64 interval_ns;
 };

@@ -261,6 +261,20 @@ static int check_peercreds(const struct crctl_parsed *p, const char **why)
 	return 0;
 }
 
+/* Clocks that count a thread's time are for one that is in the image; no other clock has one. */
+static bool timer_clock_ok(const struct crctl_timer *tm, u32 nr_threads)
+{
+	switch (tm->clock_id) {
+	case -4: case -3: case -2:
+		return tm->clock_thread && tm->clock_thread <= nr_threads;
+	case -8: case -7: case -6:
+	case 0: case 1: case 7: case 8: case 9: case 11:
+		return !tm->clock_thread;
+	default:
+		return false;
+	}
+}
+
 int crctl_check_rest(const struct crctl_parsed *p, const struct crctl_limits *lim,
 		     const char **why)
 {
@@ -292,6 +306,8 @@ int crctl_check_rest(const struct crctl_parsed *p, const struct crctl_limits *li
 		    tm.left_ns >> 62 || tm.interval_ns >> 62 ||
 		    tm.signo < 0 || tm.signo > 64)
 			return bad(why, "a timer is out of range");
+		if (!timer_clock_ok(&tm, p->nr_threads))
+			return bad(why, "a timer on an unknown clock");
 		last_id = tm.id;
 	}
 	for (i = 0; i < 3; i++)

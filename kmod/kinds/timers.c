@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Interval timers and POSIX timers. Saved with the time that is left; set again
- * relative to the moment of the resumption.
+ * relative to the moment of the resumption. Timers of processors' time have
+ * that much left of the time that is used.
  */
+#include <linux/alarmtimer.h>
 #include <linux/hrtimer.h>
 #include <linux/sort.h>
 #include <linux/time64.h>
@@ -44,10 +46,29 @@ void crctl_itimers_dump(struct crctl_group *g, struct crctl_process *out)
 	unlock_task_sighand(g->leader, &flags);
 }
 
-static bool known_clock(clockid_t id)
+static bool is_cpu_clock(clockid_t id)
+{
+	return id < 0 && CPUCLOCK_WHICH(id) < CPUCLOCK_MAX;
+}
+
+static bool is_alarm_clock(clockid_t id)
+{
+	return id == CLOCK_REALTIME_ALARM || id == CLOCK_BOOTTIME_ALARM;
+}
+
+static bool is_hrtimer_clock(clockid_t id)
 {
 	return id == CLOCK_REALTIME || id == CLOCK_MONOTONIC ||
 	       id == CLOCK_BOOTTIME || id == CLOCK_TAI;
+}
+
+/* As the image names clocks. */
+static bool is_saved(const struct crctl_timer *tm)
+{
+	if (is_cpu_clock(tm->clock_id))
+		return CPUCLOCK_PID(tm->clock_id) == 0 &&
+		       CPUCLOCK_PERTHREAD(tm->clock_id) == !!tm->clock_thread;
+	return is_hrtimer_clock(tm->clock_id) || is_alarm_clock(tm->clock_id);
 }
 
 static u32 thread_index(struct crctl_group *g, struct pid *pid)
@@ -60,27 +81,114 @@ static u32 thread_index(struct crctl_group *g, struct pid *pid)
 	return 0;
 }
 
+/* The first expiry of a period that is still to come, where one was @late ago. */
+static u64 next_period(u64 late, u64 interval)
+{
+	return interval - late % interval;
+}
+
 /*
  * The time to the next expiry. A periodic timer whose signal is pending is not
  * queued; it would be set anew when the signal is taken. The signal itself is
  * saved with the pending ones, so only the next period is wanted here.
  */
-static u64 timer_left(const struct k_itimer *kt)
+static u64 left_of(s64 left, bool queued, u64 interval)
+{
+	if (left > 0)
+		return queued || interval ? left : 0;	/* the clock may have been set back since */
+	if (!interval)
+		return queued ? 1 : 0;
+	return next_period(-left, interval);
+}
+
+static u64 hrtimer_left(const struct k_itimer *kt)
 {
 	const struct hrtimer *t = &kt->it.real.timer;
 	/* with the lock of its base: the base may be changing, if the process has been woken */
 	s64 left = ktime_to_ns(__hrtimer_get_remaining(t, false));
-	s64 interval = ktime_to_ns(kt->it_interval);
-	u64 periods;
 
-	if (left > 0 && (hrtimer_active(t) || kt->it_sigev_notify == SIGEV_NONE))
+	/* these are never queued */
+	if (kt->it_sigev_notify == SIGEV_NONE && left > 0)
 		return left;
-	if (!interval)
-		return hrtimer_active(t) ? 1 : 0;
-	if (left > 0)
-		return left;	/* the clock was set back since */
-	periods = div64_u64(-left, interval) + 1;
-	return left + periods * interval;
+	return left_of(left, hrtimer_active(t), ktime_to_ns(kt->it_interval));
+}
+
+static u64 alarm_left(const struct k_itimer *kt)
+{
+	const struct alarm *alarm = &kt->it.alarm.alarmtimer;
+	ktime_t now = kt->it_clock == CLOCK_REALTIME_ALARM ? ktime_get_real() : ktime_get_boottime();
+
+	return left_of(ktime_to_ns(ktime_sub(alarm->node.expires, now)),
+		       alarm->state & ALARMTIMER_STATE_ENQUEUED, ktime_to_ns(kt->it_interval));
+}
+
+struct cpu_times {
+	u64 utime, stime, runtime;
+};
+
+static void add_times(struct cpu_times *sum, const struct task_struct *t)
+{
+	sum->utime += t->utime;
+	sum->stime += t->stime;
+	sum->runtime += t->se.sum_exec_runtime;
+}
+
+/* With the lock of the group's signals. The threads do not run: what they have used is known. */
+static u64 cpu_time(struct crctl_group *g, clockid_t clock, u32 thread)
+{
+	const struct signal_struct *sig = g->leader->signal;
+	struct cpu_times sum = { };
+	unsigned int i;
+
+	if (thread) {
+		add_times(&sum, g->threads[thread - 1]);
+	} else {
+		sum = (struct cpu_times){ sig->utime, sig->stime, sig->sum_sched_runtime };
+		for (i = 0; i < g->nr_threads; i++)
+			add_times(&sum, g->threads[i]);
+	}
+	switch (CPUCLOCK_WHICH(clock)) {
+	case CPUCLOCK_PROF:
+		return sum.utime + sum.stime;
+	case CPUCLOCK_VIRT:
+		return sum.utime;
+	default:
+		return sum.runtime;
+	}
+}
+
+/* The kernel looks at these by ticks, so that one may be over. */
+static u64 cpu_left(struct crctl_group *g, const struct k_itimer *kt, u32 thread)
+{
+	u64 expires = kt->it.cpu.node.expires;
+
+	if (!expires)
+		return 0;
+	return left_of(expires - cpu_time(g, kt->it_clock, thread), true,
+		       ktime_to_ns(kt->it_interval));
+}
+
+/*
+ * The clock as it is named in the image, with what its timer has left. It stays
+ * as it is if the image has nobody whose time it is.
+ */
+static void dump_cpu_clock(struct crctl_group *g, const struct k_itimer *kt,
+			   struct crctl_timer *out)
+{
+	u32 thread = thread_index(g, kt->it.cpu.pid);
+
+	if (CPUCLOCK_PERTHREAD(kt->it_clock)) {
+		if (!thread)
+			return;
+		out->clock_thread = thread;
+		out->clock_id = make_thread_cpuclock(0, CPUCLOCK_WHICH(kt->it_clock));
+	} else {
+		if (thread != 1)
+			return;
+		thread = 0;
+		out->clock_id = make_process_cpuclock(0, CPUCLOCK_WHICH(kt->it_clock));
+	}
+	out->left_ns = cpu_left(g, kt, thread);
 }
 
 static void dump_timer(struct crctl_group *g, const struct k_itimer *kt,
@@ -96,7 +204,21 @@ static void dump_timer(struct crctl_group *g, const struct k_itimer *kt,
 	if (kt->it_sigev_notify & SIGEV_THREAD_ID)
 		out->target = thread_index(g, kt->it_pid);
 	out->interval_ns = ktime_to_ns(kt->it_interval);
-	out->left_ns = known_clock(kt->it_clock) ? timer_left(kt) : 0;
+	if (is_cpu_clock(kt->it_clock))
+		dump_cpu_clock(g, kt, out);
+	else if (is_alarm_clock(kt->it_clock))
+		out->left_ns = alarm_left(kt);
+	else if (is_hrtimer_clock(kt->it_clock))
+		out->left_ns = hrtimer_left(kt);
+}
+
+static void refuse_timer(struct crctl_group *g, const struct crctl_timer *tm, struct crctl_notes *n)
+{
+	const char *clock = is_cpu_clock(tm->clock_id) ?
+		"the time of another process or of a thread that has exited" : "not saved";
+
+	crctl_refuse(n, CRCTL_REFUSE_TIMER, task_pid_nr_ns(g->leader, g->ns), 0, tm->id,
+		     "POSIX timer %d is on clock %d, which is %s", tm->id, tm->clock_id, clock);
 }
 
 static int by_id(const void *a, const void *b)
@@ -136,12 +258,8 @@ int crctl_timers_dump(struct crctl_group *g, struct crctl_notes *n)
 		ret = -E2BIG;
 	} else if (!ret && count) {
 		for (i = 0; i < count; i++)
-			if (!known_clock(recs[i].clock_id))
-				crctl_refuse(n, CRCTL_REFUSE_TIMER,
-					     task_pid_nr_ns(g->leader, g->ns), 0,
-					     recs[i].id,
-					     "POSIX timer %d is on clock %d, which is not saved",
-					     recs[i].id, recs[i].clock_id);
+			if (!is_saved(&recs[i]))
+				refuse_timer(g, &recs[i], n);
 		sort(recs, count, sizeof(*recs), by_id, NULL);
 		ret = crctl_note_records(n, CRCTL_NT_TIMER, recs, sizeof(*recs),
 					 count, NULL, 0);
@@ -152,8 +270,15 @@ int crctl_timers_dump(struct crctl_group *g, struct crctl_notes *n)
 
 /* ---- restore ---- */
 
+/* The leader, which we are, may have another id than it had. */
+static pid_t own_tid(struct crctl_restore *r, u32 thread)
+{
+	return thread == 1 ? task_pid_vnr(current) : r->threads[thread - 1].set_tid;
+}
+
 static int create_timer(struct crctl_restore *r, const struct crctl_timer *tm)
 {
+	clockid_t clock = tm->clock_id;
 	struct {
 		struct sigevent ev;
 		timer_t id;
@@ -169,15 +294,16 @@ static int create_timer(struct crctl_restore *r, const struct crctl_timer *tm)
 	if (tm->notify & SIGEV_THREAD_ID) {
 		if (!tm->target)
 			return -EINVAL;
-		/* the leader, which we are, may have another id than it had */
-		ev._sigev_un._tid = tm->target == 1 ? task_pid_vnr(current) :
-						      r->threads[tm->target - 1].set_tid;
+		ev._sigev_un._tid = own_tid(r, tm->target);
 	}
+	/* as it is, a thread's clock is the leader's own */
+	if (tm->clock_thread > 1)
+		clock = make_thread_cpuclock(own_tid(r, tm->clock_thread), CPUCLOCK_WHICH(clock));
 	if (copy_to_user(&page->ev, &ev, sizeof(ev)))
 		return -EFAULT;
 	/* the kernel gives out ids in order: let it start at the old one */
 	crctl_set_next_timer_id(current->signal, tm->id);
-	ret = CRCTL_SYS(timer_create, tm->clock_id, &page->ev, &page->id);
+	ret = CRCTL_SYS(timer_create, clock, &page->ev, &page->id);
 	if (ret)
 		return ret;
 	if (get_user(id, &page->id))

@@ -230,7 +230,7 @@ export const Timer = new Struct({
   signo: "s32",
   sigev_value: "u64",
   target: "u32",
-  overrun: "u32",
+  clock_thread: "u32",
   left_ns: "u64",
   interval_ns: "u64",
 });

@@ -142,11 +142,14 @@ static void timers(void)
 	struct itimerspec its = { .it_value.tv_sec = 1000, .it_interval.tv_nsec = 1000000 };
 	struct itimerval itv = { .it_value.tv_sec = 1000 };
 	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2 };
+	static const clockid_t clocks[] = {
+		CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME_ALARM, CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID,
+	};
 	timer_t t;
-	int i;
+	size_t i;
 
-	for (i = 0; i < 3; i++)
-		if (!timer_create(i ? CLOCK_MONOTONIC : CLOCK_REALTIME, &ev, &t))
+	for (i = 0; i < sizeof(clocks) / sizeof(*clocks); i++)
+		if (!timer_create(clocks[i], &ev, &t))
 			timer_settime(t, 0, &its, NULL);
 	setitimer(ITIMER_REAL, &itv, NULL);
 	setitimer(ITIMER_PROF, &itv, NULL);

@@ -92,7 +92,8 @@ describe("a look at a tree that runs", () => {
       "descriptors",
     ],
     ...["shared_anon", "sysv_shm", "mlockall", "advice", "unix_stream", "unix_queue", "unix_passed", "unix_named", "udp", "udp_kept"],
-    ...["tcp_listen", "tcp_connected", "tcp_over", "pty_pair", "pty_session", "seccomp", "posix_timers", "zombies", "regs_vector"],
+    ...["tcp_listen", "tcp_connected", "tcp_over", "pty_pair", "pty_session", "seccomp", "zombies", "regs_vector"],
+    ...["posix_timers", "cpu_timers"],
   ];
 
   it("refuses nothing that can be saved, and changes none of it", async function () {

@@ -16,6 +16,7 @@ describeRows("time", [
   { program: "itimers" },
   { program: "alarm_fires" },
   { program: "posix_timers" },
+  { program: "cpu_timers" },
   { program: "rseq" },
   { program: "rseq_section" },
   { program: "membarrier" },

@@ -95,11 +95,14 @@ describe("threads", () => {
   it("timers on clocks that are not saved", () => {
     const timer = (id: number, clock: number): string =>
       `ID: ${id}\nsignal: 14/0000000000000000\nnotify: signal/pid.7\nClockID: ${clock}\n`;
-    expect(oddTimers(timer(0, 1) + timer(1, -6) + timer(2, 7) + timer(3, 9))).to.deep.equal([
-      { id: 1, clock: -6 },
-      { id: 3, clock: 9 },
+    // of the process, of its thread 8, of a thread 9 that has gone, of process 7 and of process 5, which is another
+    const cpu = [-6, ~8 * 8 + 6, ~9 * 8 + 6, ~7 * 8 + 2, ~5 * 8 + 2].map((clock, i) => timer(i, clock)).join("");
+    expect(oddTimers(cpu, [7, 8])).to.deep.equal([
+      { id: 2, clock: ~9 * 8 + 6 },
+      { id: 4, clock: ~5 * 8 + 2 },
     ]);
-    expect(oddTimers("")).to.deep.equal([]);
+    expect(oddTimers(timer(0, 1) + timer(1, 7) + timer(2, 9) + timer(3, 16), [7])).to.deep.equal([{ id: 3, clock: 16 }]);
+    expect(oddTimers("", [7])).to.deep.equal([]);
   });
 
   it("the system call that a thread is in", () => {

@@ -35,8 +35,8 @@ export function lookAtThreads({ frozen, stat }: TaskState, refuse: Refuse): stri
   }
   if (isCompat(pid)) add(REFUSE.COMPAT, "a 32-bit or x32 program");
   const [timers] = native().readTexts([`/proc/${pid}/timers`]);
-  for (const { id, clock } of typeof timers === "string" ? oddTimers(timers) : [])
-    add(REFUSE.TIMER, `POSIX timer ${id} is on clock ${clock}, which is not saved`);
+  for (const { id, clock } of typeof timers === "string" ? oddTimers(timers, threads) : [])
+    add(REFUSE.TIMER, `POSIX timer ${id} is on clock ${clock}, which is ${clock < 0 ? NOBODYS : "not saved"}`);
   const modes = new Set<number | undefined>();
   read("status").forEach((status, i) => {
     if (typeof status !== "string") return;
@@ -100,13 +100,24 @@ function isCompat(pid: number): boolean {
 }
 
 /** CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI */
-const CLOCKS: ReadonlySet<number> = new Set([0, 1, 7, 11]);
+const SLEEP_CLOCKS: ReadonlySet<number> = new Set([0, 1, 7, 11]);
+/** and CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM */
+const TIMER_CLOCKS: ReadonlySet<number> = new Set([...SLEEP_CLOCKS, 8, 9]);
 
-/** Of /proc/<pid>/timers, proc(5). */
-export function oddTimers(text: string): { id: number; clock: number }[] {
+const NOBODYS = "the time of another process or of a thread that has exited";
+/** Of a clock of processors' time, include/linux/posix-timers.h: it is a thread's; and which thread or process, 0 for who made the timer. */
+const CPUCLOCK_PERTHREAD = 4;
+const cpuClockPid = (clock: number): number => ~(clock >> 3);
+
+/** Of /proc/<pid>/timers, proc(5), of a process with these threads, the leader first. */
+export function oddTimers(text: string, threads: readonly number[]): { id: number; clock: number }[] {
+  const isOwn = (clock: number): boolean => {
+    const pid = cpuClockPid(clock);
+    return pid === 0 || ((clock & CPUCLOCK_PERTHREAD) !== 0 ? threads.includes(pid) : pid === threads[0]);
+  };
   return [...text.matchAll(/^ID: (\d+)$[^]*?^ClockID: (-?\d+)$/gm)]
     .map(([, id, clock]) => ({ id: Number(id), clock: Number(clock) }))
-    .filter(({ clock }) => !CLOCKS.has(clock));
+    .filter(({ clock }) => (clock < 0 ? !isOwn(clock) : !TIMER_CLOCKS.has(clock)));
 }
 
 interface Call {
@@ -124,7 +135,7 @@ export function parseCall(text: string): Call | undefined {
 const CLOCK_NANOSLEEP = 230;
 
 function isOddSleep(call: Call): boolean {
-  return call.number === CLOCK_NANOSLEEP && !CLOCKS.has(Number(BigInt.asIntN(32, call.arguments[0] ?? 0n)));
+  return call.number === CLOCK_NANOSLEEP && !SLEEP_CLOCKS.has(Number(BigInt.asIntN(32, call.arguments[0] ?? 0n)));
 }
 
 /** signal(7), "Interruption of system calls and library functions by stop signals" */
