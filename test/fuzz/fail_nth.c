@@ -331,11 +331,13 @@ int main(int argc, char **argv)
 	answer = mmap(NULL, sizeof(*answer), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (answer == MAP_FAILED)
 		err(2, "mmap");
+	make_set();
 	try_reads(true);
 	try_executions(seeds, nr, true);
 	take_baseline(&before);
 	try_reads(false);
 	try_executions(seeds, nr, false);
+	remove_set();
 	report("dumps", &reads);
 	report("images", &executions);
 	if (!reads.failed || !executions.failed) {

@@ -234,7 +234,7 @@ static void make_segment(void)
 	close(fd);
 }
 
-/* A set of semaphores, which is there until all seeds have been made; -1: none. */
+/* -1: none */
 static int set = -1;
 
 /* Something to undo, of a thread's too. */
@@ -247,16 +247,17 @@ static void semaphores(void)
 		err(2, "semop");
 }
 
-static void make_set(void)
+void make_set(void)
 {
 	set = semget(IPC_PRIVATE, 3, 0666);
 	if (set < 0)
 		err(2, "a set of semaphores");
 }
 
-static void remove_set(void)
+void remove_set(void)
 {
 	semctl(set, 0, IPC_RMID);
+	set = -1;
 }
 
 /* A connection of which one end has sent more than the other takes, and datagrams that are being put together. */

@@ -30,6 +30,10 @@ const char *seed_kind(size_t kind);
 /* Start a process of that kind. It has stopped when this returns. */
 pid_t start_seed(size_t kind);
 
+/* A set of semaphores, of which processes have something to be undone as long as it is there. */
+void make_set(void);
+void remove_set(void);
+
 /*
  * Make the seeds, at most @room; returns how many. Ends the program with a
  * sentence when the module is not there or one cannot be made.

@@ -46,7 +46,7 @@ static void wait_for_condition_timed(void)
 	TRY0(pthread_mutex_lock(&mutex));
 	while (!go_on) {
 		TRY(clock_gettime(CLOCK_REALTIME, &until));
-		until.tv_sec += 1000;
+		until.tv_sec += 1000000;	/* longer than any test takes */
 		TRY0(pthread_cond_timedwait(&changed, &mutex, &until));
 	}
 	TRY0(pthread_mutex_unlock(&mutex));
@@ -81,7 +81,7 @@ static void wait_for_poll(void)
 {
 	struct pollfd end = { .fd = pipe_fds[0], .events = POLLIN };
 
-	SAME(poll(&end, 1, 1000000), 1);
+	SAME(poll(&end, 1, 1000000000), 1);
 	SAME(end.revents, POLLHUP);
 }
 
