@@ -112,6 +112,8 @@ int crctl_creds_dump(struct crctl_group *g, struct crctl_notes *n);
 /* descriptors.c, terminal.c, tcp.c, udp.c, netlink.c, unread.c: DESCRIPTOR */
 int crctl_descriptors_dump(struct crctl_group *g, struct crctl_notes *n);
 
+/* mempolicy.c: MEMPOLICY */
+int crctl_mempolicy_dump(struct crctl_group *g, struct crctl_notes *n);
 /* sysv_sem.c: SEM_UNDO */
 int crctl_sem_dump(struct crctl_group *g, struct crctl_notes *n);
 

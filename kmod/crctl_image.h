@@ -83,6 +83,8 @@ enum crctl_note_type {
 					 * that executing an image does; absent if none */
 	CRCTL_NT_COW		= CRCTL_NOTE_TYPE(15),	/* struct crctl_cow[], sorted; absent if none. A dump that has
 					 * one is not whole, and not executed */
+	CRCTL_NT_MEMPOLICY	= CRCTL_NOTE_TYPE(16),	/* struct crctl_mempolicy[]: of memory, sorted by address, then of
+					 * threads in their order; absent if none */
 	/* only in exec manifests */
 	CRCTL_NT_EXTENT		= CRCTL_NOTE_TYPE(32),	/* struct crctl_extent[], sorted by vaddr */
 	CRCTL_NT_CONTROL	= CRCTL_NOTE_TYPE(33),	/* struct crctl_control */
@@ -282,6 +284,34 @@ struct crctl_timer {
 	__u64 interval_ns;
 };
 
+/* crctl_mempolicy.mode, as get_mempolicy(2) tells it: one of these, and flags */
+enum crctl_policy {
+	CRCTL_POLICY_PREFERRED	= 1,
+	CRCTL_POLICY_BIND	= 2,
+	CRCTL_POLICY_INTERLEAVE	= 3,
+	CRCTL_POLICY_LOCAL	= 4,
+	CRCTL_POLICY_PREFERRED_MANY = 5,
+	CRCTL_POLICY_WEIGHTED_INTERLEAVE = 6,
+};
+
+#define CRCTL_POLICY_LAST		CRCTL_POLICY_WEIGHTED_INTERLEAVE
+#define CRCTL_POLICY_NUMA_BALANCING	(1u << 13)
+#define CRCTL_POLICY_RELATIVE_NODES	(1u << 14)
+#define CRCTL_POLICY_STATIC_NODES	(1u << 15)
+#define CRCTL_POLICY_FLAGS		(7u << 13)
+
+#define CRCTL_POLICY_NODES	1024
+
+/* Where memory is to lie. Nodes that a machine does not have count for nothing. */
+struct crctl_mempolicy {
+	__u64 start, end;	/* page aligned, within one mapping; 0: a thread's */
+	__u32 thread;		/* n-th thread of the image, 0: that of memory */
+	__u32 mode;		/* enum crctl_policy | CRCTL_POLICY_* flags */
+	__s32 home_node;	/* set_mempolicy_home_node(2), -1: none */
+	__u32 pad;
+	__u64 nodes[CRCTL_POLICY_NODES / 64];	/* node n: bit n % 64 of word n / 64 */
+};
+
 /*
  * Manifest: who the other end of a socket of AF_UNIX was when the two were connected.
  * It takes CAP_SYS_ADMIN, CAP_SETUID and CAP_SETGID in the first user namespace
@@ -393,7 +423,7 @@ enum crctl_refusal_code {
 	CRCTL_REFUSE_PAGE	= 3,	/* a page marker (guard, poison, device memory) */
 	CRCTL_REFUSE_PKEY	= 4,
 	CRCTL_REFUSE_LDT	= 5,
-	CRCTL_REFUSE_MEMPOLICY	= 6,
+	CRCTL_REFUSE_MEMPOLICY	= 6,	/* of shared memory, or of unknown kind */
 	CRCTL_REFUSE_XFEATURE	= 7,	/* shadow stack, AMX: value: the feature bits */
 	CRCTL_REFUSE_SHARED_MM	= 8,	/* memory shared with a task that is no thread */
 	CRCTL_REFUSE_SHARED_FILES = 9,	/* descriptor table or fs shared that way */

@@ -17,6 +17,7 @@
 	X(DUMP_DESCRIPTORS, "dump.descriptors", ENOMEM)	/* room for what is told of descriptors */ \
 	X(DUMP_EXTRA, "dump.extra", ENOMEM) /* room for what a terminal or connection holds */ \
 	X(DUMP_SEMAPHORES, "dump.semaphores", ENOMEM) /* room for what is to be undone */ \
+	X(DUMP_POLICY, "dump.policy", ENOMEM)	/* room for memory policies */ \
 	X(DUMP_PAGES, "dump.pages", ENOMEM)	/* present pages are looked for */ \
 	X(DUMP_COW, "dump.cow", ENOMEM)		/* pages that others have are looked for */ \
 	X(DUMP_HEADER, "dump.header", ENOMEM)	/* what comes before the pages is read */ \
@@ -34,6 +35,7 @@
 	X(RESTORE_MAP, "restore.map", ENOMEM)	/* an area is mapped */ \
 	X(RESTORE_COW, "restore.cow", ENOMEM)	/* pages are taken from another task */ \
 	X(RESTORE_ATTACH, "restore.attach", ENOMEM) /* System V shared memory is attached */ \
+	X(RESTORE_POLICY, "restore.policy", ENOMEM) /* a memory policy is set */ \
 	X(RESTORE_ADVISE, "restore.advise", ENOMEM) \
 	X(RESTORE_FILL, "restore.fill", EIO)	/* some pages are filled */ \
 	X(RESTORE_KEYS, "restore.keys", ENOMEM)	/* an area gets its protection key */ \

@@ -5,6 +5,11 @@
  */
 #include <linux/version.h>
 
+/* see compat/mempolicy.h */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 17, 0)
+CRCTL_SYM(long, __x64_sys_set_mempolicy_home_node, (const struct pt_regs *regs))
+#endif
+
 /* see compat/xstate.h */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
 CRCTL_SYM(int, copy_uabi_from_kernel_to_xstate,

@@ -261,6 +261,66 @@ static int check_peercreds(const struct crctl_parsed *p, const char **why)
 	return 0;
 }
 
+/* Those that mbind(2) and set_mempolicy(2) of some kernel take. */
+static bool known_policy(const struct crctl_mempolicy *m)
+{
+	const u32 given = CRCTL_POLICY_STATIC_NODES | CRCTL_POLICY_RELATIVE_NODES;
+	bool none = all_zero((const u8 *)m->nodes, sizeof(m->nodes));
+	u32 flags = m->mode & CRCTL_POLICY_FLAGS;
+
+	if ((flags & given) == given || m->home_node < -1 || m->home_node >= CRCTL_POLICY_NODES)
+		return false;
+	switch (m->mode - flags) {
+	case CRCTL_POLICY_LOCAL:
+		return none && !flags && m->home_node == -1;
+	case CRCTL_POLICY_PREFERRED:
+		return !(none && flags) && !(flags & CRCTL_POLICY_NUMA_BALANCING) &&
+		       m->home_node == -1;
+	case CRCTL_POLICY_BIND:
+	case CRCTL_POLICY_PREFERRED_MANY:
+		return !none;
+	case CRCTL_POLICY_INTERLEAVE:
+	case CRCTL_POLICY_WEIGHTED_INTERLEAVE:
+		return !none && !(flags & CRCTL_POLICY_NUMA_BALANCING) && m->home_node == -1;
+	default:
+		return false;
+	}
+}
+
+static int check_policies(const struct crctl_parsed *p, const char **why)
+{
+	struct crctl_vma v = { .end = 0 };
+	u32 i, next_vma = 0, thread = 0;
+	struct crctl_mempolicy m;
+	u64 next = 0;
+
+	for (i = 0; i < p->mempolicy.count; i++) {
+		crctl_rec(&p->mempolicy, i, &m, sizeof(m));
+		if (m.pad || !known_policy(&m))
+			return bad(why, "a memory policy is of unknown kind");
+		if (m.thread) {
+			if (m.thread <= thread || m.thread > p->nr_threads || m.start || m.end ||
+			    m.home_node != -1)
+				return bad(why, "a thread's memory policy is out of range");
+			thread = m.thread;
+			continue;
+		}
+		if (thread || m.start < next || m.start >= m.end || m.start % PAGE_BYTES ||
+		    m.end % PAGE_BYTES)
+			return bad(why, "a memory policy is out of order or range");
+		next = m.end;
+		while (m.start >= v.end) {
+			if (next_vma == p->vma.count)
+				return bad(why, "a memory policy lies outside every mapping");
+			crctl_rec(&p->vma, next_vma++, &v, sizeof(v));
+		}
+		if (m.start < v.start || m.end > v.end || v.kind == CRCTL_VMA_VDSO ||
+		    v.kind == CRCTL_VMA_VVAR)
+			return bad(why, "a memory policy does not lie within one mapping");
+	}
+	return 0;
+}
+
 /* Clocks that count a thread's time are for one that is in the image; no other clock has one. */
 static bool timer_clock_ok(const struct crctl_timer *tm, u32 nr_threads)
 {
@@ -336,5 +396,5 @@ int crctl_check_rest(const struct crctl_parsed *p, const struct crctl_limits *li
 		return bad(why, "the bytes of the vdso are missing");
 	if (p->cloexec.extra_size % 4 || p->cloexec.extra_size / 4 > MAX_CLOEXEC)
 		return bad(why, "the close-on-exec list is malformed");
-	return check_peercreds(p, why) ?: check_locks(p, why);
+	return check_policies(p, why) ?: check_peercreds(p, why) ?: check_locks(p, why);
 }

@@ -157,6 +157,8 @@ static int parse_crctl(const struct note *n, struct crctl_parsed *p,
 		return open_ref(n, sizeof(struct crctl_sem_undo), &p->sem_undo, why);
 	case CRCTL_NT_COW:
 		return open_ref(n, sizeof(struct crctl_cow), &p->cow, why);
+	case CRCTL_NT_MEMPOLICY:
+		return open_ref(n, sizeof(struct crctl_mempolicy), &p->mempolicy, why);
 	case CRCTL_NT_VDSO:
 		return open_ref(n, 0, &p->vdso, why);
 	case CRCTL_NT_EXTENT:

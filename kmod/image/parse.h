@@ -82,7 +82,8 @@ struct crctl_parsed {
 	struct crctl_process process;
 	struct crctl_control control;	/* gate and report -1 when there is none */
 	struct crctl_ref mm_ref, vma, sigaction, sigpending, timer, creds,
-			 vdso, seccomp, descriptor, sem_undo, cow, extent, cloexec, lock, peercred;
+			 vdso, seccomp, descriptor, sem_undo, cow, mempolicy, extent, cloexec, lock,
+			 peercred;
 	const u8 *auxv;
 	u32 auxv_size;
 	u32 nr_threads;

@@ -75,11 +75,6 @@ static void check_thread(struct crctl_group *g, struct task_struct *t, struct cr
 	if (t->nsproxy != first->nsproxy)
 		crctl_refuse(n, CRCTL_REFUSE_THREAD, tid, 0, 0,
 			     "a thread in namespaces of its own");
-#ifdef CONFIG_NUMA
-	if (t->mempolicy)
-		crctl_refuse(n, CRCTL_REFUSE_MEMPOLICY, tid, 0, 0,
-			     "a NUMA memory policy of the thread (set_mempolicy)");
-#endif
 }
 
 /**

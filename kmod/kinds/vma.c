@@ -8,7 +8,6 @@
 #include <linux/major.h>
 #include <linux/mman.h>
 #include <linux/mount.h>
-#include <linux/mempolicy.h>
 #include <linux/userfaultfd_k.h>
 #include <linux/xarray.h>
 
@@ -206,11 +205,6 @@ static void check_flags(struct vma_table *t, struct vm_area_struct *vma, u32 kin
 	else if (kind == CRCTL_VMA_ANON && !(flags & VM_MAYWRITE))
 		crctl_refuse(t->n, CRCTL_REFUSE_VMA_FLAG, 0, vma->vm_start, 0,
 			     "private memory that can never be made writable");
-#ifdef CONFIG_NUMA
-	if (vma->vm_policy)
-		crctl_refuse(t->n, CRCTL_REFUSE_MEMPOLICY, 0, vma->vm_start, 0,
-			     "memory with a NUMA policy (mbind)");
-#endif
 }
 
 /* ---- the records ---- */

@@ -90,6 +90,7 @@ static int add_kinds(struct crctl_dump *d)
 	       crctl_shared_dump(&d->g, &d->notes) ?:
 	       crctl_mm_dump(&d->g, &d->notes) ?:
 	       crctl_vma_dump(&d->g, &d->notes) ?:
+	       crctl_mempolicy_dump(&d->g, &d->notes) ?:
 	       crctl_pages_find(&d->pages, &d->g, &d->notes);
 }
 

@@ -189,6 +189,8 @@ int crctl_memory_restore(struct crctl_restore *r)
 	if (!ret)
 		ret = map_vmas(r);
 	if (!ret)
+		ret = crctl_mempolicy_memory(r);
+	if (!ret)
 		ret = advise(r, huge);
 	if (!ret)
 		ret = crctl_pages_fill(r);

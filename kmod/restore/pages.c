@@ -272,7 +272,8 @@ int crctl_pages_fill(struct crctl_restore *r)
 	/* what a page of a mapped file is put over is read first */
 	for (i = 0; i < r->img.vma.count; i++)
 		helpful &= !r->vma_files[i] || answers(r->vma_files[i]);
-	if (helpful && total >= PARALLEL_BYTES)
+	/* a page that a helper puts in lies where the helper's policy, which is none, has it */
+	if (helpful && total >= PARALLEL_BYTES && !crctl_mempolicy_of_task())
 		nr_helpers = min(num_online_cpus() - 1, MAX_HELPERS);
 	ret = fill_pass(&f, true, nr_helpers);
 	if (!ret)

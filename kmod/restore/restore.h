@@ -97,6 +97,8 @@ void crctl_landing_unmap(struct crctl_restore *r);
 
 /* restore/threads.c: runs as task work of each thread */
 void crctl_thread_work(struct callback_head *work);
+int crctl_with_scratch(struct crctl_restore *r, u32 idx,
+		       int (*fn)(struct crctl_restore *r, u32 idx));
 
 /*
  * Run a system call in current as if user space had made it: its own checks
@@ -139,6 +141,9 @@ int crctl_creds_restore(struct crctl_restore *r, u32 idx);
 int crctl_seccomp_restore(struct crctl_restore *r, u32 idx);
 int crctl_locks_restore(struct crctl_restore *r, u32 idx);	/* only the leader */
 unsigned long crctl_sysv_map(struct crctl_restore *r, u32 idx, unsigned long flags);
+int crctl_mempolicy_memory(struct crctl_restore *r);		/* and of the leader */
+int crctl_mempolicy_restore(struct crctl_restore *r, u32 idx);
+bool crctl_mempolicy_of_task(void);
 void crctl_pkeys_restore(struct crctl_restore *r);
 int crctl_pkeys_protect(struct crctl_restore *r);
 bool crctl_has_pkeys(void);

@@ -38,8 +38,8 @@ static int scratch_map(struct crctl_restore *r)
 }
 
 /* Run @fn with a page of user memory for the arguments of system calls. */
-static int with_scratch(struct crctl_restore *r, u32 idx,
-			int (*fn)(struct crctl_restore *r, u32 idx))
+int crctl_with_scratch(struct crctl_restore *r, u32 idx,
+		       int (*fn)(struct crctl_restore *r, u32 idx))
 {
 	int ret;
 
@@ -60,8 +60,11 @@ static int with_scratch(struct crctl_restore *r, u32 idx,
  */
 static int set_attributes(struct crctl_restore *r, u32 idx)
 {
-	int ret = crctl_prctl_restore(r, idx);
+	/* the first thread's was there before its memory */
+	int ret = idx ? crctl_mempolicy_restore(r, idx) : 0;
 
+	if (!ret)
+		ret = crctl_prctl_restore(r, idx);
 	if (!ret)
 		ret = crctl_seccomp_restore(r, idx);
 	if (!ret)
@@ -75,7 +78,7 @@ static int set_attributes(struct crctl_restore *r, u32 idx)
 
 static int prepare(struct crctl_restore *r, u32 idx)
 {
-	int ret = crctl_fault(RESTORE_THREAD) ?: with_scratch(r, idx, set_attributes);
+	int ret = crctl_fault(RESTORE_THREAD) ?: crctl_with_scratch(r, idx, set_attributes);
 
 	if (!ret)
 		ret = crctl_thread_restore(r, idx);
@@ -227,7 +230,7 @@ static int lead(struct crctl_restore *r)
 		ret = crctl_peercred_restore(r);
 	/* nothing of this process closes a file any more */
 	if (!ret && r->img.lock.count)
-		ret = with_scratch(r, 0, crctl_locks_restore);
+		ret = crctl_with_scratch(r, 0, crctl_locks_restore);
 	if (ret)
 		return ret;
 	one_ready(r);

@@ -15,7 +15,7 @@ export const REFUSALS: ReadonlyMap<number, Refusal> = new Map([
   [REFUSE.PAGE, { object: "memory page", hint: AVOID }],
   [REFUSE.PKEY, { object: "protection key", hint: AVOID }],
   [REFUSE.LDT, { object: "local descriptor table", hint: AVOID }],
-  [REFUSE.MEMPOLICY, { object: "memory policy", hint: "start the program without numactl" }],
+  [REFUSE.MEMPOLICY, { object: "memory policy", hint: "give policies to threads, or to memory that is not shared" }],
   [REFUSE.XFEATURE, { object: "processor feature", hint: "disable the feature for the program (GLIBC_TUNABLES)" }],
   [REFUSE.SHARED_MM, { object: "shared memory space", hint: "wait until its vfork(2) or CLONE_VM child has gone on" }],
   [REFUSE.SHARED_FILES, { object: "shared descriptor table", hint: AVOID }],

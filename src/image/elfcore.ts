@@ -353,6 +353,11 @@ export class CoreHead {
     return this.optional(layout.NT.COW, layout.Cow).reduce((sum, { len }) => sum + len, 0n);
   }
 
+  /** Where memory is to lie: policies of areas, then of threads. */
+  policies(): layout.MemPolicyRecord[] {
+    return this.optional(layout.NT.MEMPOLICY, layout.MemPolicy);
+  }
+
   /** The bytes of [vdso]. */
   vdso(): Uint8Array {
     const note = this.find(layout.NT.VDSO);

@@ -28,6 +28,7 @@ export const NT = {
   DESCRIPTOR: 0x4352000d,
   SEM_UNDO: 0x4352000e,
   COW: 0x4352000f,
+  MEMPOLICY: 0x43520010,
   EXTENT: 0x43520020,
   CONTROL: 0x43520021,
   CLOEXEC: 0x43520022,
@@ -91,6 +92,22 @@ export const MEMBARRIER = {
 
 /** CRCTL_RESTART_* */
 export const RESTART = { NONE: 0, NANOSLEEP: 1, POLL: 2, FUTEX: 3, CPU_NANOSLEEP: 4, ALARM_NANOSLEEP: 5 } as const;
+
+/** CRCTL_POLICY_*: modes, and flags that are added to one */
+export const POLICY = {
+  PREFERRED: 1,
+  BIND: 2,
+  INTERLEAVE: 3,
+  LOCAL: 4,
+  PREFERRED_MANY: 5,
+  WEIGHTED_INTERLEAVE: 6,
+  NUMA_BALANCING: 1 << 13,
+  RELATIVE_NODES: 1 << 14,
+  STATIC_NODES: 1 << 15,
+  FLAGS: 7 << 13,
+  LAST: 6,
+  NODES: 1024,
+} as const;
 
 /** CRCTL_EXTENT_* */
 export const EXTENT_SOURCE = { FILE: 0, PARENT: 1, PIPE: 2, ABSENT: 3 } as const;
@@ -260,6 +277,15 @@ export const TcpNote = new Struct({
 
 export const PeerCred = new Struct({ fd: "u32", pid: "s32", uid: "u32", gid: "u32", nr_groups: "u32", groups_off: "u32" });
 export const Cow = new Struct({ start: "u64", len: "u64" });
+export const MemPolicy = new Struct({
+  start: "u64",
+  end: "u64",
+  thread: "u32",
+  mode: "u32",
+  home_node: "s32",
+  pad: "u32",
+  nodes: ["u64", 16],
+});
 export const Lock = new Struct({ fd: "u32", write: "u32", start: "u64", len: "u64" });
 
 export const Creds = new Struct({
@@ -307,6 +333,7 @@ export type SigActionRecord = RecordOf<typeof SigAction>;
 export type SigPendingRecord = RecordOf<typeof SigPending>;
 export type TimerRecord = RecordOf<typeof Timer>;
 export type SemUndoRecord = RecordOf<typeof SemUndo>;
+export type MemPolicyRecord = RecordOf<typeof MemPolicy>;
 export type TcpNoteRecord = RecordOf<typeof TcpNote>;
 export type DescriptorNoteRecord = RecordOf<typeof DescriptorNote>;
 export type CredsRecord = RecordOf<typeof Creds>;

@@ -11,6 +11,7 @@ import { native } from "../native.js";
 import { mayCheckpoint } from "../proc/capabilities.js";
 import { AttributePlanner } from "./attributes.js";
 import { planClocks } from "./clocks.js";
+import { checkPolicies } from "./policies.js";
 import { VdsoCheck, checkCpu, checkModule, checkRights } from "./machine.js";
 import { ManifestDraft, MappedFileIndex, type PeerCredentials } from "./manifest.js";
 import { checkNewPids } from "./new-pids.js";
@@ -84,6 +85,7 @@ class PlanBuilder {
     planClocks(image.inventory, this.options.force, objects);
     if (this.options.newPids) checkNewPids(image, objects);
     checkOwnRights(cores, objects);
+    checkPolicies([...cores.values()], objects);
     const tree = this.planTree(cores);
     const drafts = this.draft(cores);
     this.planMappings(drafts);

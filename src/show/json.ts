@@ -26,6 +26,7 @@ function jsonCore(head: CoreHead): Record<string, unknown> {
     pending: head.pending(),
     timers: head.timers(),
     vmas: head.vmas(),
+    policies: head.policies(),
     loads: Array.from({ length: head.loadCount }, (_, i) => head.load(i)),
     pageBytes: head.pageBytes,
     sharedBytes: head.sharedBytes() ?? 0n,

@@ -46,6 +46,9 @@ static const struct field addresses[] = {
 #define RECORD crctl_cow
 	AT(COW, start),
 #undef RECORD
+#define RECORD crctl_mempolicy
+	AT(MEMPOLICY, start), AT(MEMPOLICY, end),
+#undef RECORD
 };
 
 static const struct field flags[] = {
@@ -75,6 +78,9 @@ static const struct field flags[] = {
 #define RECORD crctl_lock
 	AT(LOCK, write),
 #undef RECORD
+#define RECORD crctl_mempolicy
+	AT(MEMPOLICY, mode), AT(MEMPOLICY, home_node), AT(MEMPOLICY, nodes[0]), AT(MEMPOLICY, nodes[1]),
+#undef RECORD
 #define RECORD crctl_descriptor
 	AT(DESCRIPTOR, what),
 #undef RECORD
@@ -87,7 +93,10 @@ static const struct field counts[] = {
 	PLAIN(CRCTL_NT_VMA, 8, 4), PLAIN(CRCTL_NT_THREAD, 8, 4), PLAIN(CRCTL_NT_CREDS, 8, 4), PLAIN(CRCTL_NT_TIMER, 8, 4),
 	PLAIN(CRCTL_NT_SIGPENDING, 8, 4), PLAIN(CRCTL_NT_EXTENT, 8, 4), PLAIN(CRCTL_NT_SECCOMP, 8, 4),
 	PLAIN(CRCTL_NT_DESCRIPTOR, 8, 4), PLAIN(CRCTL_NT_PEERCRED, 8, 4), PLAIN(CRCTL_NT_LOCK, 8, 4),
-	PLAIN(CRCTL_NT_SEM_UNDO, 8, 4), PLAIN(CRCTL_NT_COW, 8, 4),
+	PLAIN(CRCTL_NT_SEM_UNDO, 8, 4), PLAIN(CRCTL_NT_COW, 8, 4), PLAIN(CRCTL_NT_MEMPOLICY, 8, 4),
+#define RECORD crctl_mempolicy
+	AT(MEMPOLICY, thread),
+#undef RECORD
 #define RECORD crctl_image_info
 	AT(IMAGE, nr_threads),
 #undef RECORD

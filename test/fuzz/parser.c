@@ -90,8 +90,8 @@ static void check_vmas(const struct crctl_parsed *p)
 	}
 }
 
-/* Is [addr, addr + len) within one private mapping? */
-static int within_private(const struct crctl_parsed *p, uint64_t addr, uint64_t len)
+/* Is [addr, addr + len) within one mapping that is private, or may be shared? */
+static int within(const struct crctl_parsed *p, uint64_t addr, uint64_t len, int shared)
 {
 	struct crctl_vma v;
 	uint32_t i;
@@ -100,9 +100,15 @@ static int within_private(const struct crctl_parsed *p, uint64_t addr, uint64_t 
 		crctl_rec(&p->vma, i, &v, sizeof(v));
 		if (addr >= v.start && addr < v.end)
 			return len <= v.end - addr &&
-			       (v.kind == CRCTL_VMA_ANON || v.kind == CRCTL_VMA_FILE_PRIVATE);
+			       (v.kind == CRCTL_VMA_ANON || v.kind == CRCTL_VMA_FILE_PRIVATE ||
+				(shared && v.kind == CRCTL_VMA_FILE_SHARED));
 	}
 	return 0;
+}
+
+static int within_private(const struct crctl_parsed *p, uint64_t addr, uint64_t len)
+{
+	return within(p, addr, len, 0);
 }
 
 static void check_extents(const struct crctl_parsed *p, const Elf64_Phdr *ph, uint32_t phnum)
@@ -117,6 +123,30 @@ static void check_extents(const struct crctl_parsed *p, const Elf64_Phdr *ph, ui
 		crctl_rec(&p->extent, i, &e, sizeof(e));
 		MUST(p->info.kind == CRCTL_IMAGE_MANIFEST);
 		MUST(e.fd >= 0 && within_private(p, e.vaddr, e.len));
+	}
+}
+
+/* Of areas, then of threads, each at most once. */
+static void check_policies(const struct crctl_parsed *p)
+{
+	uint64_t last = 0;
+	uint32_t i, thread = 0;
+
+	for (i = 0; i < p->mempolicy.count; i++) {
+		struct crctl_mempolicy m;
+		uint32_t mode, flags;
+
+		crctl_rec(&p->mempolicy, i, &m, sizeof(m));
+		mode = m.mode & 0x1fff;
+		flags = m.mode >> 13;
+		MUST(mode >= 1 && mode <= 6 && flags < 6);
+		MUST(m.home_node == -1 || ((mode == 2 || mode == 5) && !m.thread && m.home_node < 1024));
+		MUST(m.thread >= thread && m.thread <= p->nr_threads);
+		MUST(m.thread ? m.thread > thread && !m.start && !m.end : m.start >= last && m.end > m.start);
+		/* each is looked up by itself */
+		MUST(m.thread || i >= 64 || within(p, m.start, m.end - m.start, 1));
+		last = m.end;
+		thread = m.thread;
 	}
 }
 
@@ -136,6 +166,7 @@ static void check_all(const struct crctl_parsed *p)
 	touch_ref(&p->sigpending, sizeof(struct crctl_sigpending));
 	touch_ref(&p->timer, sizeof(struct crctl_timer));
 	touch_ref(&p->descriptor, sizeof(struct crctl_descriptor));
+	touch_ref(&p->mempolicy, sizeof(struct crctl_mempolicy));
 	touch_ref(&p->creds, sizeof(struct crctl_creds));
 	touch_ref(&p->vdso, 0);
 	touch_ref(&p->seccomp, sizeof(struct crctl_seccomp));
@@ -176,6 +207,7 @@ static void check_all(const struct crctl_parsed *p)
 		MUST((int64_t)l.start >= 0 && (int64_t)l.len >= 0 && (int32_t)l.fd >= 0 && l.write <= 1);
 	}
 	check_vmas(p);
+	check_policies(p);
 }
 
 /* A buffer of just this size, of what the file has there. NULL: the file is too short. */

@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <linux/mempolicy.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -319,6 +320,24 @@ static void keys(void)
 		err(2, "protection keys");
 }
 
+/* Some kernels have none. */
+static void policies(void)
+{
+	unsigned long node = 1, nodes = 3;
+	char *p = mmap(NULL, 8 << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		err(2, "mmap");
+	memset(p, 1, 8 << 12);
+	syscall(SYS_set_mempolicy, MPOL_INTERLEAVE, &node, 65);
+	threads();
+	syscall(SYS_set_mempolicy, MPOL_BIND | MPOL_F_STATIC_NODES, &nodes, 65);
+	syscall(SYS_mbind, p, 2 << 12, MPOL_PREFERRED, NULL, 0, 0);
+	syscall(SYS_mbind, p + (3 << 12), 2 << 12, MPOL_BIND, &node, 65, 0);
+	syscall(450 /* set_mempolicy_home_node */, p + (4 << 12), 1 << 12, 0, 0);
+	syscall(SYS_mbind, p + (6 << 12), 1 << 12, MPOL_INTERLEAVE | MPOL_F_STATIC_NODES, &nodes, 65, 0);
+}
+
 static void settings(void)
 {
 	volatile double x = 1.5;
@@ -344,7 +363,7 @@ static const struct {
 	{ .name = "other_ids", .set_up = other_ids }, { .name = "memory", .set_up = memory },
 	{ .name = "settings", .set_up = settings }, { .name = "descriptors", .set_up = descriptors },
 	{ .name = "keys", .set_up = keys }, { .name = "segments", .set_up = segments, .manifest_only = true },
-	{ .name = "semaphores", .set_up = semaphores },
+	{ .name = "semaphores", .set_up = semaphores }, { .name = "policies", .set_up = policies },
 	{ .name = "sandboxed", .set_up = sandboxed, .manifest_only = true },
 };
 

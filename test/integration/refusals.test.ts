@@ -43,8 +43,8 @@ const EVERYWHERE: readonly (readonly [string, RegExp])[] = [
   ["hugetlb", /huge/i],
   ["ldt", /LDT|descriptor table/i],
   ["tls-segment", /segment/],
-  ["mempolicy", /memory policy|policy|NUMA/i],
-  ["mbind", /policy|NUMA/i],
+  ["shared-policy", /memory policy.*shared memory with a NUMA policy/],
+  ["memfd-policy", /memory policy.*descriptor \d+/],
   ["ioperm", /I\/O|port/i],
   ["cpu-timer", /timer/],
   ["cpu-sleep", /CPU clock/],
@@ -80,7 +80,7 @@ const SINCE: readonly (readonly [number, string, RegExp])[] = [
 const UNSEEN: ReadonlySet<string> = new Set([
   ...["tcp-urgent", "tcp-closing", "tcp-elsewhere", "udp-chosen", "udp-multicast", "socket-filter", "socket-stranger", "socket-one-way"],
   ...["sysv-mapped", "ldt", "tls-segment", "ioperm", "clone-sighand", "syscall-dispatch", "mdwe", "memory-merge", "guard", "thp-advised"],
-  ...["timer-ids", "autoreap", "netlink-unread", "clone-sysvsem", "undo-of-thread"],
+  ...["timer-ids", "autoreap", "netlink-unread", "memfd-policy", "clone-sysvsem", "undo-of-thread"],
 ]);
 
 const [major = 0, minor = 0] = release().split(".").map(Number);

@@ -31,6 +31,7 @@ const STRUCTS: readonly [string, Struct<Fields>][] = [
   ["crctl_tcp", layout.TcpNote],
   ["crctl_sem_undo", layout.SemUndo],
   ["crctl_cow", layout.Cow],
+  ["crctl_mempolicy", layout.MemPolicy],
   ["crctl_peercred", layout.PeerCred],
   ["crctl_lock", layout.Lock],
   ["crctl_creds", layout.Creds],
@@ -53,6 +54,7 @@ const CONSTANTS: readonly [string, Readonly<Record<string, number | bigint>>][] 
   ["CRCTL_FILE_", layout.FILE_FLAG],
   ["CRCTL_MEMBARRIER_", layout.MEMBARRIER],
   ["CRCTL_RESTART_", layout.RESTART],
+  ["CRCTL_POLICY_", layout.POLICY],
   ["CRCTL_EXTENT_", layout.EXTENT_SOURCE],
   ["CRCTL_REFUSE_", layout.REFUSE],
 ];

@@ -2,7 +2,7 @@
 
 import { expect } from "chai";
 
-import { attachmentsOf, mappingsOf, parseAreas, policyOf, refusalsOf } from "../../src/dump/running/areas.js";
+import { attachmentsOf, mappingsOf, parseAreas, refusalsOf, sharedPolicies } from "../../src/dump/running/areas.js";
 import { oddTimers, parseCall } from "../../src/dump/running/threads.js";
 import { FILE_FLAG } from "../../src/image/layout.js";
 
@@ -83,11 +83,23 @@ describe("areas of memory", () => {
     expect([...attachmentsOf(areas, "0:1")]).to.deep.equal([[3n, 2]]);
   });
 
-  it("numa_maps: an area's policy, or that of the thread", () => {
-    expect(policyOf("7f00 default anon=1\n7f10 default\n")).to.equal(undefined);
-    expect(policyOf("")).to.equal(undefined);
-    expect(policyOf("7f00 default anon=1\n7f10 bind:0 anon=1\n")).to.deep.include({ address: 0x7f10n });
-    expect(policyOf("7f00 bind:0\n7f10 bind:0\n")?.why).to.include("set_mempolicy");
+  it("numa_maps: shared memory that has another policy than the first task", () => {
+    const areas = parseAreas(
+      [
+        "7f00-7f10 rw-s 00000000 00:01 7 /dev/zero (deleted)",
+        "7f10-7f20 rw-p 00000000 00:00 0",
+        "7f20-7f30 rw-s 00000000 fe:01 8 /memfd:b (deleted)",
+        "7f30-7f40 r-xp 00000000 00:00 0 [vdso]",
+      ].join("\n"),
+    );
+    const found = (...policies: string[]): (bigint | undefined)[] =>
+      sharedPolicies(policies.map((policy, i) => `7f${i}0 ${policy} anon=1`).join("\n"), areas, "0:1").map(({ address }) => address);
+    expect(found("default", "default", "default", "default")).to.deep.equal([]);
+    expect(found("default", "bind:0", "bind:0", "default")).to.deep.equal([]);
+    expect(found("bind:0", "default", "default", "default")).to.deep.equal([0x7f00n]);
+    expect(found("default", "interleave:0", "interleave:0", "interleave:0")).to.deep.equal([0x7f00n]);
+    expect(found("interleave:0", "interleave:0", "interleave:0", "interleave:0")).to.deep.equal([]);
+    expect(sharedPolicies("", areas, "0:1")).to.deep.equal([]);
   });
 });
 

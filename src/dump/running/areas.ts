@@ -141,17 +141,24 @@ export function attachmentsOf(areas: readonly Area[], kernelTmpfs: string): Map<
 }
 
 /**
- * /proc/<pid>/numa_maps: where memory may lie, by area; the first task's own policy is what areas without one show. Undefined: nothing
- * was asked for.
+ * Shared memory that has a policy of its own, from /proc/<pid>/numa_maps. Areas without one show that of the first task there, as
+ * the areas of the kernel's do.
  */
-export function policyOf(numaMaps: string): { why: string; address?: bigint } | undefined {
-  const lines = numaMaps.split("\n").flatMap((line): { start: string; policy: string }[] => {
-    const [, start, policy] = /^([0-9a-f]+) (\S+)/.exec(line) ?? [];
-    return start === undefined || policy === undefined ? [] : [{ start, policy }];
-  });
-  const chosen = lines.filter(({ policy }) => policy !== "default");
-  const [first] = chosen;
-  if (first === undefined) return undefined;
-  if (chosen.length === lines.length) return { why: "a NUMA memory policy of the thread (set_mempolicy)" };
-  return { why: "memory with a NUMA policy (mbind)", address: BigInt(`0x${first.start}`) };
+export function sharedPolicies(numaMaps: string, areas: readonly Area[], kernelTmpfs: string): Refusal[] {
+  const policies = new Map(
+    numaMaps.split("\n").flatMap((line): [bigint, string][] => {
+      const [, start, policy] = /^([0-9a-f]+) (\S+)/.exec(line) ?? [];
+      return start === undefined || policy === undefined ? [] : [[BigInt(`0x${start}`), policy]];
+    }),
+  );
+  const own = areas.find(({ name }) => OF_THE_KERNEL.test(name));
+  const usual = own === undefined ? undefined : policies.get(own.start);
+  if (usual === undefined) return [];
+  return areas
+    .filter(({ start, device, name }) => {
+      const plain = name.endsWith(DELETED) ? name.slice(0, -DELETED.length) : name;
+      const policy = policies.get(start);
+      return `${device.major}:${device.minor}` === kernelTmpfs && kernelFlag(plain) !== 0 && policy !== undefined && policy !== usual;
+    })
+    .map(({ start }) => refusal(REFUSE.MEMPOLICY, start, "shared memory with a NUMA policy (mbind)"));
 }

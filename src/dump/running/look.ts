@@ -25,7 +25,7 @@ import { checkModule, checkPermission, checkTarget } from "../preflight.js";
 import { Problems } from "../problems.js";
 import { checkSessions, checkTerminals, ptysOf } from "../session.js";
 import { collectTasks, died, type TaskState } from "../tasks.js";
-import { attachmentsOf, mappingsOf, parseAreas, policyOf, refusalsOf, type Area } from "./areas.js";
+import { attachmentsOf, mappingsOf, parseAreas, refusalsOf, sharedPolicies, type Area } from "./areas.js";
 import { lookAtRelatives, lookAtThreads } from "./threads.js";
 
 export type LookOptions = Pick<DumpOptions, "pid" | "shellJob" | "closeTcp">;
@@ -225,8 +225,7 @@ function lookAtMemory(
       for (const refusal of refusalsOf(area)) problems.add({ pid, comm, ...refusal });
     }
     const [numa] = native().readTexts([`/proc/${pid}/numa_maps`]);
-    const policy = typeof numa === "string" ? policyOf(numa) : undefined;
-    if (policy !== undefined) problems.add({ pid, comm, object: "memory policy", hint: "start the program without numactl", ...policy });
+    for (const refusal of typeof numa === "string" ? sharedPolicies(numa, areas, tmpfs) : []) problems.add({ pid, comm, ...refusal });
     for (const [id, count] of attachmentsOf(areas, tmpfs)) attached.set(id, (attached.get(id) ?? 0) + count);
     memory.addMappings(mappingsOf(pid, comm, areas, tmpfs));
   }

@@ -44,19 +44,28 @@ static void local_storage(void)
 	SAME(result, 0);
 }
 
-static void memory_policy(void)
+static void bind_to_first_node(void *area)
 {
 	unsigned long node = 1;
 
-	TRY(syscall(SYS_set_mempolicy, 2, &node, 8));	/* MPOL_BIND to node 0 */
+	TRY(syscall(SYS_mbind, area, PAGE, 2, &node, 8, 0));	/* MPOL_BIND to node 0 */
 }
 
-static void area_policy(void)
+static void shared_policy(void)
 {
-	unsigned long node = 1;
-	void *area = TRY(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	bind_to_first_node(TRY(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)));
+}
 
-	TRY(syscall(SYS_mbind, area, PAGE, 2, &node, 8, 0));
+/* It is the file's, and stays when nobody maps that. */
+static void memfd_policy(void)
+{
+	int fd = TRY(memfd_create("with a policy", 0));
+	void *area;
+
+	TRY(ftruncate(fd, PAGE));
+	area = TRY(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	bind_to_first_node(area);
+	TRY(munmap(area, PAGE));
 }
 
 static void io_ports(void) { TRY(ioperm(0x80, 1, 1)); }
@@ -241,8 +250,7 @@ static void end_traced(void)
 
 const struct refused_kind refused_tasks[] = {
 	{ "ldt", local_descriptors, NULL }, { "tls-segment", local_storage, NULL },
-	{ "mempolicy", memory_policy, NULL },
-	{ "mbind", area_policy, NULL }, { "ioperm", io_ports, NULL }, { "syscall-dispatch", syscall_dispatch, NULL },
+	{ "shared-policy", shared_policy, NULL }, { "memfd-policy", memfd_policy, NULL }, { "ioperm", io_ports, NULL }, { "syscall-dispatch", syscall_dispatch, NULL },
 	{ "cpu-timer", cpu_timer, NULL }, { "cpu-sleep", cpu_sleep, NULL },
 	{ "vfork", in_vfork, end_vfork }, { "clone-vm", cloned_memory, end_helper },
 	{ "clone-files", cloned_files, end_helper }, { "clone-fs", cloned_fs, end_helper },
