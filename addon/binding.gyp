@@ -12,6 +12,7 @@
         "src/epoll.cc",
         "src/files.cc",
         "src/inotify.cc",
+        "src/mqueue.cc",
         "src/pipe.cc",
         "src/probe.cc",
         "src/process.cc",

@@ -109,7 +109,7 @@ int crctl_signals_dump(struct crctl_group *g, struct crctl_notes *n);
 int crctl_timers_dump(struct crctl_group *g, struct crctl_notes *n);
 /* creds.c: CREDS */
 int crctl_creds_dump(struct crctl_group *g, struct crctl_notes *n);
-/* descriptors.c, terminal.c, tcp.c, udp.c, netlink.c, unread.c: DESCRIPTOR */
+/* descriptors.c, terminal.c, tcp.c, udp.c, netlink.c, mqueue.c, unread.c: DESCRIPTOR */
 int crctl_descriptors_dump(struct crctl_group *g, struct crctl_notes *n);
 
 /* mempolicy.c: MEMPOLICY */
@@ -138,6 +138,9 @@ u64 crctl_udp_look(struct file *file);
 u64 crctl_netlink_look(struct file *file);
 void crctl_unread_show(struct file *file);
 void crctl_tcp_tell(struct file *file, u32 fd, struct crctl_told *told, u32 room);
+bool crctl_is_mqueue(const struct file *file);
+u32 crctl_mqueue_room(const struct file *file);
+void crctl_mqueue_tell(const struct file *file, u32 fd, struct crctl_told *told, u32 room);
 
 /* What was put behind the extra area that has been told of so far: nothing if there is nothing. */
 static inline void crctl_tell_data(struct crctl_told *told, u32 fd, u32 what, u32 size)

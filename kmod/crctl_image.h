@@ -91,6 +91,7 @@ enum crctl_note_type {
 	CRCTL_NT_CLOEXEC	= CRCTL_NOTE_TYPE(34),	/* no records; extra: u32[] descriptors to mark */
 	CRCTL_NT_LOCK		= CRCTL_NOTE_TYPE(35),	/* struct crctl_lock[]; absent if none */
 	CRCTL_NT_PEERCRED	= CRCTL_NOTE_TYPE(36),	/* struct crctl_peercred[]; extra: groups (u32[]) */
+	CRCTL_NT_NOTIFY		= CRCTL_NOTE_TYPE(37),	/* struct crctl_notify[]; absent if none */
 };
 
 enum crctl_image_kind {
@@ -342,6 +343,36 @@ enum crctl_descriptor_what {
 	CRCTL_DESCRIPTOR_UNSENT		= 7,	/* data: not acknowledged by the other end, or not sent */
 	CRCTL_DESCRIPTOR_UDP		= 8,	/* value: enum crctl_udp_flag | how many are unread << 32; absent: 0 */
 	CRCTL_DESCRIPTOR_NETLINK	= 9,	/* value: enum crctl_netlink_flag; absent: 0 */
+	/* of the first of all descriptors that a process has of a POSIX message queue */
+	CRCTL_DESCRIPTOR_MQUEUE		= 10,	/* data: struct crctl_mqueue, messages */
+};
+
+enum crctl_mqueue_flag {
+	CRCTL_MQUEUE_ELSEWHERE	= 1u << 0,	/* it is of another ipc namespace than the reader */
+	CRCTL_MQUEUE_WAITED	= 1u << 1,	/* somebody sleeps in mq_send(3) or mq_receive(3) */
+	CRCTL_MQUEUE_NOTIFY	= 1u << 2,	/* a process has asked to be notified */
+	CRCTL_MQUEUE_DEAF	= 1u << 3,	/* it executes another program now, and gets no signal */
+	CRCTL_MQUEUE_UNTOLD	= 1u << 4,	/* it holds too much to be told, or could not be read */
+};
+
+/* Then its messages in the order in which they will be received, each struct crctl_mqueue_message. */
+struct crctl_mqueue {
+	__u32 flags;		/* enum crctl_mqueue_flag */
+	__u32 opened;		/* how often it is open, by whomever */
+	__u64 max_messages, message_size;	/* mq_maxmsg, mq_msgsize */
+	__u64 bytes;		/* in all messages */
+	__u32 messages;
+	/* of mq_notify(3), if there is one */
+	__s32 notify;		/* SIGEV_* */
+	__s32 notify_pid;	/* 0: nobody that the reader can see */
+	__s32 notify_signal;
+	__u64 notify_value;
+};
+
+/* Right behind it are its bytes. */
+struct crctl_mqueue_message {
+	__u32 priority;
+	__u32 size;
 };
 
 enum crctl_netlink_flag {
@@ -484,6 +515,18 @@ struct crctl_lock {
 	__u32 write;		/* 1: F_WRLCK, 0: F_RDLCK */
 	__u64 start;
 	__u64 len;		/* bytes; 0: to the end of the file, wherever that is */
+};
+
+/*
+ * What mq_notify(3) is asked for: as a lock does it belongs to the process, and goes
+ * when that closes any descriptor of the queue.
+ */
+struct crctl_notify {
+	__u32 fd;
+	__s32 notify;		/* SIGEV_SIGNAL, SIGEV_NONE */
+	__s32 signal;		/* 0: none is sent */
+	__u32 pad;
+	__u64 value;		/* sigev_value */
 };
 
 /*

@@ -15,7 +15,7 @@
 	X(DUMP_THREAD, "dump.thread", ENOMEM)	/* a thread's state is saved */ \
 	X(DUMP_NOTE, "dump.note", ENOMEM)	/* a note is added */ \
 	X(DUMP_DESCRIPTORS, "dump.descriptors", ENOMEM)	/* room for what is told of descriptors */ \
-	X(DUMP_EXTRA, "dump.extra", ENOMEM) /* room for what a terminal or connection holds */ \
+	X(DUMP_EXTRA, "dump.extra", ENOMEM) /* room for what a terminal or the like holds */ \
 	X(DUMP_SEMAPHORES, "dump.semaphores", ENOMEM) /* room for what is to be undone */ \
 	X(DUMP_POLICY, "dump.policy", ENOMEM)	/* room for memory policies */ \
 	X(DUMP_PAGES, "dump.pages", ENOMEM)	/* present pages are looked for */ \
@@ -50,6 +50,7 @@
 	X(RESTORE_PROCESS, "restore.process", ENOMEM) \
 	X(RESTORE_PEERS, "restore.peers", ENOMEM) /* a socket is told who its peer is */ \
 	X(RESTORE_LOCKS, "restore.locks", EAGAIN) \
+	X(RESTORE_NOTIFY, "restore.notify", EBUSY) /* a message queue is to notify it */ \
 	X(RESTORE_MET, "restore.met", ENOMEM)	/* all threads are ready */ \
 	X(RESTORE_GATE, "restore.gate", EIO)	/* the leader waits at the gate */
 

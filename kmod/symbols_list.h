@@ -62,6 +62,10 @@ CRCTL_DATA(unsigned long, mmap_min_addr)
 CRCTL_OPT(const struct lsm_blob_sizes, landlock_blob_sizes)
 CRCTL_OPT(const bool, landlock_initialized)
 
+/* POSIX message queues, where the kernel has them */
+CRCTL_OPT(const struct file_operations, mqueue_file_operations)
+CRCTL_OPT(struct kmem_cache *const, mqueue_inode_cachep)
+
 CRCTL_SYM(void, put_task_stack, (struct task_struct *tsk))
 
 /* making current what an image says */
@@ -105,6 +109,7 @@ CRCTL_SYM(long, __x64_sys_setfsuid, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_setfsgid, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_capset, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_fcntl, (const struct pt_regs *regs))
+CRCTL_SYM(long, __x64_sys_mq_notify, (const struct pt_regs *regs))
 
 /* what a restart block may point to */
 CRCTL_ADDR(hrtimer_nanosleep_restart)

@@ -108,6 +108,19 @@ export interface QueueRecord {
   messages: { type: bigint; data: Uint8Array }[];
 }
 
+/** What a POSIX message queue tells of itself. */
+export interface MqueueState {
+  maxMessages: bigint;
+  messageSize: bigint;
+  messages: number;
+  /** in all of them; unknown, as the rest, if it is open for writing only */
+  bytes?: bigint;
+  /** SIGEV_*; 0 if nobody is */
+  notify?: number;
+  /** who is to be notified; 0: nobody that we can see */
+  notifyPid?: number;
+}
+
 export interface FrozenTask {
   pid: number;
   ppid: number;
@@ -165,6 +178,7 @@ export interface Native {
   listNumbers(path: string): number[];
   holders(pids: readonly number[], prefixes: readonly string[]): { pid: number; link: string }[];
   deletedHolders(pids: readonly number[]): { pid: number; dev: bigint; ino: bigint }[];
+  fileHolders(pids: readonly number[], dev: bigint): { pid: number; ino: bigint }[];
   sharedMemory(pids: readonly number[]): SharedMapping[];
   mappedIds(paths: readonly string[]): (string | Errno)[];
   lock(fd: number): boolean;
@@ -215,6 +229,11 @@ export interface Native {
   // inotify.cc
   unreadBytes(fd: number): number;
   openByHandle(mount: string, type: number, handle: Uint8Array): number;
+
+  // mqueue.cc
+  mqueueOpen(name: string): number;
+  mqueueState(fd: number): MqueueState;
+  removeMqueue(name: string, ino: bigint): boolean;
 
   // pipe.cc
   peekPipe(fd: number): { capacity: number; unread: number; chunks: Uint8Array[] };

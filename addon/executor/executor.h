@@ -68,6 +68,7 @@ struct executor {
 	bool foreground;		/* we gave the terminal away */
 	const struct plan_op *last_file; /* the last operation on a socket's file that was made */
 	struct sysv *sysv;		/* System V objects, by slot; NULL: none yet */
+	struct mqueue *mqueues;		/* POSIX message queues, the same */
 	char line[512];			/* of the report pipe, not yet complete */
 	size_t line_len;
 };
@@ -144,6 +145,10 @@ int op_semaphores(struct executor *ex, const struct plan_op *op, struct error *e
 
 /* sysv_msg.c: PLAN_OP_QUEUE to PLAN_OP_QUEUE_SET; in restored tasks PLAN_OP_QUEUE_MARK */
 int op_queue(struct executor *ex, const struct plan_op *op, struct error *error);
+
+/* mqueue.c: PLAN_OP_MQUEUE to PLAN_OP_MQUEUE_UNLINK */
+int op_mqueue(struct executor *ex, const struct plan_op *op, struct error *error);
+void clear_mqueues(struct executor *ex);
 
 /* clocks.c: PLAN_OP_CLOCKS */
 int op_clocks(struct executor *ex, const struct plan_op *op, struct error *error);

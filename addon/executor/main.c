@@ -334,6 +334,7 @@ int main(int argc, char **argv)
 		clear_up(&ex);
 		remove_socket_files(&ex);
 		clear_sysv(&ex);
+		clear_mqueues(&ex);
 		take_foreground_back(&ex);
 		status_failure(&ex);
 		status_line(&ex, "cleared");

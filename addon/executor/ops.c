@@ -84,6 +84,10 @@ static int run_op(struct executor *ex, const struct plan_op *op, struct error *e
 	case PLAN_OP_QUEUE_MARK:
 	case PLAN_OP_QUEUE_SET:
 		return op_queue(ex, op, error);
+	case PLAN_OP_MQUEUE:
+	case PLAN_OP_MQUEUE_OPEN:
+	case PLAN_OP_MQUEUE_UNLINK:
+		return op_mqueue(ex, op, error);
 	case PLAN_OP_CLOCKS:
 		return op_clocks(ex, op, error);
 	case PLAN_OP_LOCK:

@@ -110,6 +110,9 @@ static const struct op_rule rules[] = {
 	[PLAN_OP_QUEUE_MARK]	= { true, true, ANY, NONE },
 	[PLAN_OP_QUEUE_SET]	= { true, true, ANY, BYTES },
 	[PLAN_OP_CLOCKS]	= { true, false, ANY, NONE },
+	[PLAN_OP_MQUEUE]	= { true, true, ANY, BYTES },
+	[PLAN_OP_MQUEUE_OPEN]	= { true, true, SLOT, NONE },
+	[PLAN_OP_MQUEUE_UNLINK]	= { true, true, ANY, NONE },
 	[PLAN_OP_PTY_SET]	= { true, true, ANY, BYTES },
 	[PLAN_OP_INOTIFY_ADD]	= { true, true, ANY, STRING },
 };

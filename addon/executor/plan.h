@@ -279,6 +279,30 @@ enum plan_op_type {
 	PLAN_OP_CLOCKS		= 108,	/* children that we fork from now on have a time namespace;
 					 * a, b: what it adds to CLOCK_MONOTONIC and CLOCK_BOOTTIME of the machine,
 					 * ns, signed */
+
+	/* POSIX message queues. The slot is open for reading and writing. */
+	PLAN_OP_MQUEUE		= 109,	/* data: struct plan_mqueue; made with what is in it, or taken over */
+	PLAN_OP_MQUEUE_OPEN	= 110,	/* arg: slot of a queue */
+	PLAN_OP_MQUEUE_UNLINK	= 111,	/* slot of a queue */
+};
+
+enum plan_mqueue_flag {
+	PLAN_MQUEUE_TAKE	= 1u << 0,	/* it is there, used by nobody */
+	PLAN_MQUEUE_REFILL	= 1u << 1,	/* and holds something else */
+};
+
+/* Then its name, with a NUL, and messages (struct plan_posted), all padded to 8 bytes. */
+struct plan_mqueue {
+	uint64_t max_messages, message_size;
+	uint64_t ino, dev;		/* of one that is taken over */
+	uint32_t flags;			/* enum plan_mqueue_flag */
+	uint32_t name_len;
+};
+
+/* Then the message. */
+struct plan_posted {
+	uint32_t priority;
+	uint32_t len;
 };
 
 enum plan_sysv_flag {

@@ -235,6 +235,33 @@ Napi::Value deletedHolders(const Napi::CallbackInfo &info) {
 }
 CRCTL_EXPORT(deletedHolders);
 
+// fileHolders(pids: number[], dev: bigint): { pid, ino }[]: which of these tasks have files of that device open. Tasks that
+// are gone or not ours to look into are passed over.
+Napi::Value fileHolders(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  uint64_t dev = GetUint64(info[1]);
+  Napi::Array result = Napi::Array::New(env);
+  uint32_t count = 0;
+  std::string link;
+  for (int pid : GetInts(info[0])) {
+    std::string base = "/proc/" + std::to_string(pid) + "/fd";
+    std::vector<int> fds;
+    if (ListNumbers(base, fds) != 0) continue;
+    for (int fd : fds) {
+      std::string path = base + "/" + std::to_string(fd);
+      struct stat st;
+      if (ReadLink(path.c_str(), link) != 0 || link[0] != '/') continue;
+      if (stat(path.c_str(), &st) != 0 || st.st_dev != dev) continue;
+      Napi::Object object = Napi::Object::New(env);
+      object.Set("pid", Napi::Number::New(env, pid));
+      object.Set("ino", ToBigInt(env, st.st_ino));
+      result.Set(count++, object);
+    }
+  }
+  return result;
+}
+CRCTL_EXPORT(fileHolders);
+
 // A line of /proc/<pid>/maps that ends as the kernel calls System V shared memory: " /SYSV0000002a (deleted)".
 bool IsSegment(const std::string &line) {
   constexpr size_t kLength = sizeof(" /SYSV01234567 (deleted)") - 1;

@@ -227,6 +227,7 @@ int crctl_check_thread(const struct crctl_thread_ref *t,
 #define MAX_PENDING	(1u << 20)
 #define MAX_CLOEXEC	(1u << 24)
 #define MAX_LOCKS	(1u << 20)
+#define MAX_NOTIFIES	(1u << 20)
 
 static int check_locks(const struct crctl_parsed *p, const char **why)
 {
@@ -241,6 +242,23 @@ static int check_locks(const struct crctl_parsed *p, const char **why)
 		if (l.write > 1 || l.fd >> 31 || l.start >> 63 || l.len >> 63 ||
 		    (l.len && (l.start + l.len - 1) >> 63))
 			return bad(why, "a file lock is out of range");
+	}
+	return 0;
+}
+
+static int check_notifies(const struct crctl_parsed *p, const char **why)
+{
+	struct crctl_notify nt;
+	u32 i;
+
+	if (p->notify.count > MAX_NOTIFIES)
+		return bad(why, "too many message queues that notify");
+	for (i = 0; i < p->notify.count; i++) {
+		crctl_rec(&p->notify, i, &nt, sizeof(nt));
+		/* SIGEV_SIGNAL, SIGEV_NONE: the others mean memory or a socket */
+		if (nt.fd >> 31 || nt.notify < 0 || nt.notify > 1 ||
+		    nt.signal < 0 || nt.signal > 64 || nt.pad)
+			return bad(why, "a message queue notifies in an unknown way");
 	}
 	return 0;
 }
@@ -396,5 +414,6 @@ int crctl_check_rest(const struct crctl_parsed *p, const struct crctl_limits *li
 		return bad(why, "the bytes of the vdso are missing");
 	if (p->cloexec.extra_size % 4 || p->cloexec.extra_size / 4 > MAX_CLOEXEC)
 		return bad(why, "the close-on-exec list is malformed");
-	return check_policies(p, why) ?: check_peercreds(p, why) ?: check_locks(p, why);
+	return check_policies(p, why) ?: check_peercreds(p, why) ?: check_locks(p, why) ?:
+	       check_notifies(p, why);
 }

@@ -169,6 +169,8 @@ static int parse_crctl(const struct note *n, struct crctl_parsed *p,
 		return open_ref(n, sizeof(struct crctl_peercred), &p->peercred, why);
 	case CRCTL_NT_LOCK:
 		return open_ref(n, sizeof(struct crctl_lock), &p->lock, why);
+	case CRCTL_NT_NOTIFY:
+		return open_ref(n, sizeof(struct crctl_notify), &p->notify, why);
 	case CRCTL_NT_THREAD:
 		if (*thread >= nr_threads)
 			return bad(why, "more threads than counted");
@@ -263,7 +265,7 @@ int crctl_parse_notes(const u8 *notes, size_t len, u32 nr_threads,
 		return bad(&p->why, "the number of threads differs");
 	if (p->info.kind == CRCTL_IMAGE_DUMP &&
 	    (p->extent.present || seen[SEEN_CONTROL].present || p->cloexec.present ||
-	     p->peercred.present || p->lock.present || p->mm.exe_fd != -1))
+	     p->peercred.present || p->lock.present || p->notify.present || p->mm.exe_fd != -1))
 		return bad(&p->why, "a dump has notes of a manifest");
 	if (p->info.kind == CRCTL_IMAGE_DUMP && p->cow.count)
 		return bad(&p->why, "pages are in the image of another process");

@@ -83,7 +83,7 @@ struct crctl_parsed {
 	struct crctl_control control;	/* gate and report -1 when there is none */
 	struct crctl_ref mm_ref, vma, sigaction, sigpending, timer, creds,
 			 vdso, seccomp, descriptor, sem_undo, cow, mempolicy, extent, cloexec, lock,
-			 peercred;
+			 peercred, notify;
 	const u8 *auxv;
 	u32 auxv_size;
 	u32 nr_threads;

@@ -14,7 +14,8 @@ struct found {
 	u32 room;		/* bytes of extra area, of a TCP socket */
 	u32 what;		/* of one that is told by a value, else 0 */
 	u64 value;
-	struct file *file;	/* terminal or TCP socket, else NULL */
+	struct file *file;	/* terminal, TCP socket or message queue, else NULL */
+	bool mqueue;
 };
 
 /* More would not fit into the notes of an image anyway. */
@@ -46,18 +47,20 @@ static u64 value_of(struct file *file, u32 *what)
 static int look(const void *private, struct file *file, unsigned int fd)
 {
 	struct table *t = (struct table *)private;
+	bool mqueue = crctl_is_mqueue(file);
 	bool terminal = crctl_is_pty_master(file);
-	u32 room = terminal ? 0 : crctl_tcp_room(file);
+	u32 room = terminal || mqueue ? 0 : crctl_tcp_room(file);
+	bool held = terminal || mqueue || room;
 	u32 what = 0;
-	u64 value = terminal || room ? 0 : value_of(file, &what);
+	u64 value = held ? 0 : value_of(file, &what);
 
 	crctl_unread_show(file);
-	if (!terminal && !room && !value)
+	if (!held && !value)
 		return 0;
 	if (t->count < t->size)
 		t->found[t->count] = (struct found){
 			.fd = fd, .room = room, .what = what, .value = value,
-			.file = terminal || room ? get_file(file) : NULL,
+			.file = held ? get_file(file) : NULL, .mqueue = mqueue,
 		};
 	t->count++;
 	return 0;
@@ -121,8 +124,20 @@ static int make_room(struct crctl_told *told, u32 need)
 	return 0;
 }
 
-static int tell(const struct found *f, struct crctl_told *told)
+/* What is in a queue is told once. */
+static bool is_known(const struct table *t, const struct found *f)
 {
+	const struct found *other;
+
+	for (other = t->found; other < f; other++)
+		if (other->mqueue && file_inode(other->file) == file_inode(f->file))
+			return true;
+	return false;
+}
+
+static int tell(const struct table *t, const struct found *f, struct crctl_told *told)
+{
+	u32 room = f->room ?: CRCTL_TERMINAL_EXTRA;
 	int ret;
 
 	if (!f->file) {
@@ -131,17 +146,23 @@ static int tell(const struct found *f, struct crctl_told *told)
 		};
 		return 0;
 	}
-	ret = make_room(told, f->room ?: CRCTL_TERMINAL_EXTRA);
-	if (ret)
-		return ret;
 	/* each may keep us waiting */
+	cond_resched();
 	if (fatal_signal_pending(current))
 		return -EINTR;
-	if (f->room)
+	if (f->mqueue && is_known(t, f))
+		return 0;
+	if (f->mqueue)
+		room = crctl_mqueue_room(f->file);
+	ret = make_room(told, room);
+	if (ret)
+		return ret;
+	if (f->mqueue)
+		crctl_mqueue_tell(f->file, f->fd, told, room);
+	else if (f->room)
 		crctl_tcp_tell(f->file, f->fd, told, f->room);
 	else
 		crctl_terminal_tell(f->file, f->fd, told);
-	cond_resched();
 	return 0;
 }
 
@@ -149,7 +170,7 @@ static u32 records_of(const struct found *f)
 {
 	if (f->room)
 		return CRCTL_TCP_RECORDS;
-	return f->file ? CRCTL_TERMINAL_RECORDS : 1;
+	return f->file && !f->mqueue ? CRCTL_TERMINAL_RECORDS : 1;
 }
 
 static int tell_all(const struct table *t, struct crctl_notes *n)
@@ -166,7 +187,7 @@ static int tell_all(const struct table *t, struct crctl_notes *n)
 	if (!told.recs)
 		return -ENOMEM;
 	for (i = 0; !ret && i < t->count; i++)
-		ret = tell(&t->found[i], &told);
+		ret = tell(t, &t->found[i], &told);
 	if (!ret)
 		ret = crctl_note_records(n, CRCTL_NT_DESCRIPTOR, told.recs, sizeof(*told.recs),
 					 told.count, told.extra, told.extra_size);

@@ -140,6 +140,7 @@ int crctl_timers_arm(struct crctl_restore *r);
 int crctl_creds_restore(struct crctl_restore *r, u32 idx);
 int crctl_seccomp_restore(struct crctl_restore *r, u32 idx);
 int crctl_locks_restore(struct crctl_restore *r, u32 idx);	/* only the leader */
+int crctl_notify_restore(struct crctl_restore *r, u32 idx);	/* only the leader */
 unsigned long crctl_sysv_map(struct crctl_restore *r, u32 idx, unsigned long flags);
 int crctl_mempolicy_memory(struct crctl_restore *r);		/* and of the leader */
 int crctl_mempolicy_restore(struct crctl_restore *r, u32 idx);

@@ -231,6 +231,8 @@ static int lead(struct crctl_restore *r)
 	/* nothing of this process closes a file any more */
 	if (!ret && r->img.lock.count)
 		ret = crctl_with_scratch(r, 0, crctl_locks_restore);
+	if (!ret && r->img.notify.count)
+		ret = crctl_with_scratch(r, 0, crctl_notify_restore);
 	if (ret)
 		return ret;
 	one_ready(r);

@@ -67,6 +67,14 @@ export class Context implements DumpContext {
     return this.parts.outsiders.holds(link) || (this.parts.outsiders.blind && isPipeLink(link) && this.heldUnseen(link));
   }
 
+  outsideUser({ dev, ino }: StatRecord): string | undefined {
+    return this.parts.outsiders.fileUser(dev, ino);
+  }
+
+  get blind(): boolean {
+    return this.parts.outsiders.blind;
+  }
+
   outsideTerminal(index: number): string | undefined {
     return this.parts.outsiders.terminalUser(index);
   }

@@ -22,6 +22,8 @@ export class Outsiders {
   private readonly fifos = new Map<string, boolean>();
   /** device and inode as in /proc/<pid>/maps: pids */
   private readonly memory = new Map<string, SharedMapping[]>();
+  /** device: who has its files open */
+  private readonly users = new Map<bigint, { pid: number; ino: bigint }[]>();
   private terminals: { pid: number; link: string }[] | undefined;
   private tree: ReadonlySet<number> = new Set();
   /** those that are not in the tree; undefined until they matter */
@@ -109,6 +111,7 @@ export class Outsiders {
     this.tree = tree;
     this.others = undefined;
     this.fifos.clear();
+    this.users.clear();
     this.terminals = undefined;
   }
 
@@ -136,6 +139,15 @@ export class Outsiders {
     const slave = slavePath(index);
     this.terminals ??= native().holders(others, ["/dev/pts/", "/dev/ptmx"]);
     const user = this.terminals.find(({ pid, link }) => (link === slave || hasMaster(pid, link, index)) && this.isStranger(pid));
+    return user === undefined ? undefined : nameOf(user.pid);
+  }
+
+  /** Who has a file open whose file system is known to have few. */
+  fileUser(dev: bigint, ino: bigint): string | undefined {
+    const others = (this.others ??= this.look());
+    let users = this.users.get(dev);
+    if (users === undefined) this.users.set(dev, (users = native().fileHolders(others, dev)));
+    const user = users.find((holder) => holder.ino === ino && this.isStranger(holder.pid));
     return user === undefined ? undefined : nameOf(user.pid);
   }
 

@@ -69,8 +69,8 @@ export interface CredsEntry extends layout.CredsRecord {
 /** `data` of those kinds that have some. */
 export type DescriptorFact = layout.DescriptorNoteRecord & { data?: Uint8Array };
 
-const { INPUT, ENDS, OUTPUT, TCP, UNSENT } = layout.DESCRIPTOR_WHAT;
-const WITH_DATA: ReadonlySet<number> = new Set([INPUT, ENDS, OUTPUT, TCP, UNSENT]);
+const { INPUT, ENDS, OUTPUT, TCP, UNSENT, MQUEUE } = layout.DESCRIPTOR_WHAT;
+const WITH_DATA: ReadonlySet<number> = new Set([INPUT, ENDS, OUTPUT, TCP, UNSENT, MQUEUE]);
 
 export interface RefusalEntry extends layout.RefusalRecord {
   text: string;

@@ -34,10 +34,25 @@ export const NT = {
   CLOEXEC: 0x43520022,
   LOCK: 0x43520023,
   PEERCRED: 0x43520024,
+  NOTIFY: 0x43520025,
 } as const;
 
 /** CRCTL_DESCRIPTOR_* */
-export const DESCRIPTOR_WHAT = { SEMAPHORE: 1, TERMINAL: 2, INPUT: 3, ENDS: 4, OUTPUT: 5, TCP: 6, UNSENT: 7, UDP: 8, NETLINK: 9 } as const;
+export const DESCRIPTOR_WHAT = {
+  SEMAPHORE: 1,
+  TERMINAL: 2,
+  INPUT: 3,
+  ENDS: 4,
+  OUTPUT: 5,
+  TCP: 6,
+  UNSENT: 7,
+  UDP: 8,
+  NETLINK: 9,
+  MQUEUE: 10,
+} as const;
+
+/** CRCTL_MQUEUE_* */
+export const MQUEUE_FLAG = { ELSEWHERE: 1, WAITED: 2, NOTIFY: 4, DEAF: 8, UNTOLD: 16 } as const;
 
 /** CRCTL_UDP_* */
 export const UDP_FLAG = { PENDING: 1, MULTICAST: 2, TAKEN: 4, NO_RECEIVING: 8, NO_SENDING: 16, CHOSEN: 32, ELSEWHERE: 64 } as const;
@@ -275,6 +290,21 @@ export const TcpNote = new Struct({
   pad: "u32",
 });
 
+export const MqueueNote = new Struct({
+  flags: "u32",
+  opened: "u32",
+  max_messages: "u64",
+  message_size: "u64",
+  bytes: "u64",
+  messages: "u32",
+  notify: "s32",
+  notify_pid: "s32",
+  notify_signal: "s32",
+  notify_value: "u64",
+});
+
+export const MqueueMessage = new Struct({ priority: "u32", size: "u32" });
+
 export const PeerCred = new Struct({ fd: "u32", pid: "s32", uid: "u32", gid: "u32", nr_groups: "u32", groups_off: "u32" });
 export const Cow = new Struct({ start: "u64", len: "u64" });
 export const MemPolicy = new Struct({
@@ -286,6 +316,7 @@ export const MemPolicy = new Struct({
   pad: "u32",
   nodes: ["u64", 16],
 });
+export const Notify = new Struct({ fd: "u32", notify: "s32", signal: "s32", pad: "u32", value: "u64" });
 export const Lock = new Struct({ fd: "u32", write: "u32", start: "u64", len: "u64" });
 
 export const Creds = new Struct({
@@ -335,6 +366,7 @@ export type TimerRecord = RecordOf<typeof Timer>;
 export type SemUndoRecord = RecordOf<typeof SemUndo>;
 export type MemPolicyRecord = RecordOf<typeof MemPolicy>;
 export type TcpNoteRecord = RecordOf<typeof TcpNote>;
+export type MqueueNoteRecord = RecordOf<typeof MqueueNote>;
 export type DescriptorNoteRecord = RecordOf<typeof DescriptorNote>;
 export type CredsRecord = RecordOf<typeof Creds>;
 export type SeccompRecord = RecordOf<typeof Seccomp>;

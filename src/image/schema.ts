@@ -242,6 +242,36 @@ export interface MemfdFile extends OpenFileBase {
   position: bigint;
 }
 
+/** mq_open(3); equal ino means the same queue. */
+export interface MqueueFile extends OpenFileBase {
+  kind: "mqueue";
+  ino: bigint;
+  position: bigint;
+  /** in the first of those that lead to it */
+  queue?: PosixQueue;
+}
+
+/** mq_overview(7) */
+export interface PosixQueue {
+  /** without its slash */
+  name: string;
+  /** mq_unlink(3) */
+  deleted: boolean;
+  dev: bigint;
+  /** permissions */
+  mode: number;
+  uid: number;
+  gid: number;
+  /** when a message came or went last */
+  mtimeNs: bigint;
+  maxMessages: bigint;
+  messageSize: bigint;
+  /** in the order in which they will be received */
+  messages: { priority: number; data: Uint8Array }[];
+  /** mq_notify(3); signal 0: none is sent */
+  notify?: { pid: number; method: "signal" | "none"; signal: number; value: bigint };
+}
+
 /** eventfd(2) */
 export interface EventFile extends OpenFileBase {
   kind: "eventfd";
@@ -386,6 +416,7 @@ export type OpenFile =
   | PipeFile
   | FifoFile
   | MemfdFile
+  | MqueueFile
   | EventFile
   | TimerFile
   | SignalFile

@@ -2,6 +2,7 @@
 
 import * as check from "./check.js";
 import { isImageFile } from "./names.js";
+import { crossCheckMqueues } from "./validate-mqueues.js";
 import { crossCheckSockets, type Demand } from "./validate-sockets.js";
 import { crossCheckIpc, crossCheckSegments } from "./validate-sysv.js";
 import { CHARACTERS, MASTER_LINKS } from "../kinds/termios.js";
@@ -214,6 +215,27 @@ const OPEN_FILE = {
   pipe: check.map({ ...base, kind: check.literal("pipe"), pipe }, common),
   fifo: check.map({ ...base, kind: check.literal("fifo"), identity, pipe }, common),
   memfd: check.map({ ...base, kind: check.literal("memfd"), memory: check.natural, position: check.bigint }, common),
+  mqueue: check.map(
+    { ...base, kind: check.literal("mqueue"), ino: check.bigint, position: check.bigint },
+    {
+      ...common,
+      queue: check.map(
+        {
+          name: check.string,
+          deleted: check.boolean,
+          dev: check.bigint,
+          mode: check.natural,
+          uid: check.natural,
+          gid: check.natural,
+          mtimeNs: check.bigint,
+          maxMessages: check.bigint,
+          messageSize: check.bigint,
+          messages: check.array(check.map({ priority: check.natural, data: check.bytes })),
+        },
+        { notify: check.map({ pid: check.pid, method: check.oneOf("signal", "none"), signal: check.natural, value: check.bigint }) },
+      ),
+    },
+  ),
   eventfd: check.map({ ...base, kind: check.literal("eventfd"), count: check.bigint, semaphore: check.boolean }, common),
   timerfd: check.map(
     {
@@ -468,6 +490,7 @@ export function crossCheck(image: { inventory: Inventory; tasks: Task[]; files: 
     if (file.kind === "regular" && file.data !== undefined) demand(listed.has(file.data.name), `${file.data.name} is not listed`);
   });
   crossCheckSockets(image.files, demand);
+  crossCheckMqueues(image.files, image.tasks, demand);
   const terminals = crossCheckTerminals(image, demand);
   image.memory.forEach((file, i) => {
     demand(file.id === i, `mapped file ${i} has the id ${file.id}`);

@@ -15,6 +15,7 @@ import { fifoDump } from "./fifo.js";
 import { inotifyDump } from "./inotify.js";
 import { dumpLocks, hasLease } from "./locks.js";
 import { memfdDump } from "./memfd.js";
+import { mqueueDump } from "./mqueue.js";
 import { netlinkDump } from "./netlink.js";
 import { pathDump } from "./path.js";
 import { pidfdDump } from "./pidfd.js";
@@ -34,6 +35,7 @@ import { type DumpContext, type DumpHalf, type Found } from "./types.js";
 const KINDS: readonly DumpHalf[] = [
   pathDump, // before all: such a descriptor is a name, whatever it names
   memfdDump, // before regular: it looks like a deleted file
+  mqueueDump, // before regular: it looks like a file
   regularDump,
   directoryDump,
   deviceDump,

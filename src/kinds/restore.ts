@@ -11,6 +11,7 @@ import { fifoRestore } from "./fifo.js";
 import { inotifyRestore } from "./inotify.js";
 import { restoreLocks } from "./locks.js";
 import { memfdRestore } from "./memfd.js";
+import { mqueueRestore } from "./mqueue.js";
 import { netlinkRestore } from "./netlink.js";
 import { pathRestore } from "./path.js";
 import { pidfdRestore } from "./pidfd.js";
@@ -34,6 +35,7 @@ const KINDS: { readonly [K in Kind]: RestoreHalf<Of<K>> } = {
   pipe: pipeRestore,
   fifo: fifoRestore,
   memfd: memfdRestore,
+  mqueue: mqueueRestore,
   external: externalRestore,
   pty: ptyRestore,
   eventfd: eventfdRestore,

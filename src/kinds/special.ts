@@ -4,9 +4,12 @@ import { statfsSync } from "node:fs";
 
 import { S_IFREG, isType, sourceOf, type Found } from "./types.js";
 
+/** These are saved: see mqueue.ts. */
+export const MESSAGE_QUEUE = "POSIX message queue";
+
 /** f_type of statfs(2), and what the files of such a file system are */
 const SPECIAL: ReadonlyMap<number, string> = new Map([
-  [0x19800202, "POSIX message queue"],
+  [0x19800202, MESSAGE_QUEUE],
   [0x958458f6, "file of huge pages"],
   [0xcafe4a11, "BPF object"],
   [0x64626720, "debugfs file"],
@@ -26,5 +29,6 @@ export function specialName(found: Found): string | undefined {
 }
 
 export function isSpecial(found: Found): boolean {
-  return specialName(found) !== undefined;
+  const name = specialName(found);
+  return name !== undefined && name !== MESSAGE_QUEUE;
 }

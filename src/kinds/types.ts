@@ -45,6 +45,10 @@ export interface DumpContext {
   inTree(pid: number): boolean;
   /** Whether a task outside of the tree holds something with this link. */
   outside(link: string): boolean;
+  /** A task outside of the tree that has that inode open, in words. */
+  outsideUser(stat: StatRecord): string | undefined;
+  /** There may be tasks whose descriptors we must not see. */
+  readonly blind: boolean;
   /** 0, 1 or 2 if that descriptor of the root task leads to this inode */
   standard(stat: StatRecord): number | undefined;
   /** The task outside of the tree that has a side of that pseudo-terminal open, in words. */

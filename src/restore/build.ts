@@ -4,6 +4,7 @@ import { CrctlError, type ErrorCode, type Problem } from "../errors.js";
 import type { CoreHead } from "../image/elfcore.js";
 import { readCoreHead, type Image } from "../image/read.js";
 import type { Descriptor, Task } from "../image/schema.js";
+import { notificationsOf } from "../kinds/mqueue.js";
 import { restoreDescriptions } from "../kinds/restore.js";
 import type { MappedUse } from "../kinds/memory.js";
 import { restoreIpc } from "../kinds/sysv/tree.js";
@@ -298,6 +299,7 @@ class PlanBuilder {
       gate: base + slots.gateSlot,
       report: base + slots.reportSlot,
       peers: this.peersOf(task),
+      notifications: notificationsOf(pidOf(task), task.descriptors, this.image.files),
       ...this.sharing(task),
     });
     ops.push({ type: OP.EXEC, data, subject });

@@ -31,6 +31,8 @@ export interface RestoreContext {
   slotOf(id: number): number | undefined;
   /** Runs it when the descriptions of all kinds have their slots. */
   whenPlaced(act: () => void): void;
+  /** The machine has not been started anew since the dump. */
+  readonly sameBoot: boolean;
   /** All tasks of the image, zombies too. */
   readonly tasks: readonly Task[];
   /** The tasks that have it open. */

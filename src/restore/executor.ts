@@ -13,6 +13,7 @@ import type { BuiltPlan } from "./build.js";
 import { removeSocketFiles } from "./socket-files.js";
 import { FAILURE_STAGE, PLAN_FD, STAGE, encodePlan, type EncodedPlan, type Subject } from "./plan.js";
 import { pathOf } from "./planner.js";
+import { removeMqueues } from "../kinds/mqueue.js";
 import { removeObjects } from "./sysv-objects.js";
 
 const MFD_CLOEXEC = 1;
@@ -150,6 +151,7 @@ class Run {
         if (!this.cleared) {
           removeSocketFiles(this.built.plan.create, this.startedNs);
           removeObjects(this.made);
+          removeMqueues(this.made, this.built.plan.create);
         }
         throw error;
       }

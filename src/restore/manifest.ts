@@ -17,6 +17,7 @@ import {
   NOTE_NAME,
   NT,
   NoteHead,
+  Notify,
   PeerCred,
   Seccomp,
   VMA_KIND,
@@ -57,9 +58,19 @@ export interface ManifestDescriptors {
   report: number;
   /** of sockets that this task is to say it of */
   peers?: readonly PeerCredentials[];
+  /** message queues that are to notify this task */
+  notifications?: readonly Notification[];
   /** what tasks of this restore know each other by, from 1: its own, if others take pages from it, and where it takes some from */
   id?: number;
   source?: number;
+}
+
+/** Of a message queue, mq_notify(3). */
+export interface Notification {
+  fd: number;
+  notify: number;
+  signal: number;
+  value: bigint;
 }
 
 export interface PeerCredentials {
@@ -134,6 +145,7 @@ export class ManifestDraft {
       this.seccompNote(),
       this.lockNote(),
       peerNote(descriptors.peers ?? []),
+      notifyNote(descriptors.notifications ?? []),
     ].flat();
     const notes = [this.head.noteBytes, ...extents, ...rest];
     return [elfHead(notes.reduce((size, part) => size + part.length, 0)), ...notes];
@@ -265,6 +277,16 @@ function peerNote(peers: readonly PeerCredentials[]): Uint8Array[] {
   });
   const groups = Uint32Array.from(peers.flatMap((peer) => peer.groups));
   return note(NT.PEERCRED, PeerCred.size, peers.length, [records, new Uint8Array(groups.buffer)]);
+}
+
+function notifyNote(notifications: readonly Notification[]): Uint8Array[] {
+  if (notifications.length === 0) return [];
+  const records = new Uint8Array(notifications.length * Notify.size);
+  const view = new DataView(records.buffer);
+  notifications.forEach((notification, i) => {
+    Notify.write(view, i * Notify.size, { ...notification, pad: 0 });
+  });
+  return note(NT.NOTIFY, Notify.size, notifications.length, [records]);
 }
 
 /** Offsets within records, looked up once: reading whole records of every mapping of a large tree takes long. */

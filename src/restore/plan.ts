@@ -88,6 +88,9 @@ export const OP = {
   QUEUE_MARK: 106,
   QUEUE_SET: 107,
   CLOCKS: 108,
+  MQUEUE: 109,
+  MQUEUE_OPEN: 110,
+  MQUEUE_UNLINK: 111,
   PTY: 30,
   PTY_SLAVE: 31,
   LOCK: 27,
@@ -212,6 +215,20 @@ export const PlanSysv = new Struct({
   flags: "u32",
   size: "u64",
 });
+
+/** enum plan_mqueue_flag */
+export const MQUEUE = { TAKE: 1, REFILL: 2 } as const;
+
+export const PlanMqueue = new Struct({
+  max_messages: "u64",
+  message_size: "u64",
+  ino: "u64",
+  dev: "u64",
+  flags: "u32",
+  name_len: "u32",
+});
+
+export const PlanPosted = new Struct({ priority: "u32", len: "u32" });
 
 /** enum plan_tcp_option */
 /** PLAN_TCP_*: how a connection came to its end. */

@@ -2,9 +2,10 @@
 
 import type { Details, ErrorCode, Problem } from "../errors.js";
 import type { Image } from "../image/read.js";
-import type { DataRef, ExternalFile, FileIdentity, OpenFile, Task } from "../image/schema.js";
+import type { DataRef, ExternalFile, FileIdentity, MqueueFile, OpenFile, Task } from "../image/schema.js";
 import { MappedSlots } from "../kinds/memory.js";
 import { native, type StatRecord } from "../native.js";
+import { bootId } from "../proc/clocks.js";
 import type { FileRules, RestoreContext } from "./context.js";
 import { FileChecks } from "./identity.js";
 import type { RestoreOptions } from "./options.js";
@@ -114,6 +115,10 @@ export class ObjectPlanner implements RestoreContext {
   /** Undefined: a problem has been told. */
   slotOf(file: number): number | undefined {
     return this.places.get(file);
+  }
+
+  get sameBoot(): boolean {
+    return this.image.inventory.bootId === bootId();
   }
 
   get tasks(): readonly Task[] {
@@ -228,6 +233,8 @@ export function pathOf(file: OpenFile | undefined, image: Image): string | undef
       return `pipe:[${file.pipe.ino}]`;
     case "memfd":
       return image.memory[file.memory]?.identity.path;
+    case "mqueue":
+      return mqueuePath(file, image);
     case "pty":
     case "external":
       return file.path;
@@ -244,4 +251,11 @@ export function pathOf(file: OpenFile | undefined, image: Image): string | undef
     case "inotify":
       return file.kind;
   }
+}
+
+function mqueuePath({ ino }: MqueueFile, { files }: Image): string | undefined {
+  const name = files
+    .map((file) => (file.kind === "mqueue" && file.ino === ino ? file.queue?.name : undefined))
+    .find((some) => some !== undefined);
+  return name === undefined ? undefined : `/${name}`;
 }

@@ -4,7 +4,7 @@ import { printable } from "../errors.js";
 import type { CoreHead } from "../image/elfcore.js";
 import { FILE_FLAG, VMA_KIND } from "../image/layout.js";
 import type { Image } from "../image/read.js";
-import type { Ipc, LockedRange, MappedFile, OpenFile, Task, TcpFile } from "../image/schema.js";
+import type { Ipc, LockedRange, MappedFile, OpenFile, PosixQueue, Task, TcpFile } from "../image/schema.js";
 import { kernelDevice } from "../kinds/memory.js";
 import { sysvText } from "../kinds/sysv/objects.js";
 import { mappedKey } from "../kinds/sysv/segments.js";
@@ -152,6 +152,11 @@ function portOf(address: Uint8Array): number {
   return Buffer.from(address).readUInt16BE(2);
 }
 
+function describeQueue({ name, deleted, messages, notify }: PosixQueue): string {
+  const held = messages.length === 0 ? "" : `, ${plural(messages.length, "message")}`;
+  return `message queue ${printable(`/${name}`)}${deleted ? ", deleted" : ""}${held}${notify === undefined ? "" : `, notifies ${notify.pid}`}`;
+}
+
 function describeFile(file: OpenFile): string {
   switch (file.kind) {
     case "regular":
@@ -171,6 +176,8 @@ function describeFile(file: OpenFile): string {
     }
     case "memfd":
       return `memfd ${file.memory}`;
+    case "mqueue":
+      return file.queue === undefined ? `message queue, inode ${file.ino}` : describeQueue(file.queue);
     case "eventfd":
       return `eventfd, ${file.count}${file.semaphore ? ", a semaphore" : ""}`;
     case "timerfd":

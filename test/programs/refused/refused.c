@@ -161,9 +161,13 @@ static void perf(void)
 	TRY(syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0));
 }
 
+static void hear(union sigval value) { (void)value; }
+
 static void message_queue(void)
 {
-	TRY(mq_open("/crctl-test", O_RDWR | O_CREAT, 0600, NULL));
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD, .sigev_notify_function = hear };
+
+	TRY(mq_notify(TRY(mq_open("/crctl-test", O_RDWR | O_CREAT, 0600, NULL)), &event));
 	TRY(mq_unlink("/crctl-test"));
 }
 
