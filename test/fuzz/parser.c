@@ -157,6 +157,7 @@ static void check_all(const struct crctl_parsed *p)
 	struct crctl_timer tm;
 	struct crctl_peercred pc;
 	struct crctl_lock l;
+	struct crctl_notify nt;
 	uint32_t i;
 
 	touch_ref(&p->mm_ref, sizeof(struct crctl_mm));
@@ -174,6 +175,7 @@ static void check_all(const struct crctl_parsed *p)
 	touch_ref(&p->cloexec, 0);
 	touch_ref(&p->peercred, sizeof(struct crctl_peercred));
 	touch_ref(&p->lock, sizeof(struct crctl_lock));
+	touch_ref(&p->notify, sizeof(struct crctl_notify));
 	touch(p->auxv, p->auxv_size);
 	MUST(p->sigaction.count == 64);
 	MUST(p->creds.count == p->nr_threads);
@@ -200,6 +202,12 @@ static void check_all(const struct crctl_parsed *p)
 		MUST(pc.pid >= 0);
 	}
 	MUST(p->info.kind == CRCTL_IMAGE_MANIFEST || !p->lock.count);
+	MUST(p->info.kind == CRCTL_IMAGE_MANIFEST || !p->notify.count);
+	for (i = 0; i < p->notify.count; i++) {
+		crctl_rec(&p->notify, i, &nt, sizeof(nt));
+		MUST(nt.fd <= INT32_MAX && nt.signal >= 0 && nt.signal <= 64);
+		MUST(nt.notify == 0 || nt.notify == 1);
+	}
 	MUST(p->mm.pkeys < 1u << 16 && p->mm.execute_only_pkey < 16);
 	MUST(!p->mm.execute_only_pkey || p->mm.pkeys & 1u << p->mm.execute_only_pkey);
 	for (i = 0; i < p->lock.count; i++) {

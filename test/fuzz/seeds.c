@@ -534,6 +534,8 @@ static void make_manifest(struct seed *s, const struct seed *image)
 	p = add_note(p, CRCTL_NT_CLOEXEC, NULL, 0, 0, cloexec, sizeof(cloexec));
 	p = add_note(p, CRCTL_NT_LOCK, locks, sizeof(locks[0]), 2, NULL, 0);
 	p = add_note(p, CRCTL_NT_PEERCRED, peers, sizeof(peers[0]), 2, groups, sizeof(groups));
+	/* one process may ask a queue at a time, and several run */
+	p = add_note(p, CRCTL_NT_NOTIFY, NULL, sizeof(struct crctl_notify), 0, NULL, 0);
 	s->size = p - s->data;
 	((Elf64_Ehdr *)s->data)->e_phnum = 1;
 	((Elf64_Shdr *)(s->data + sizeof(Elf64_Ehdr)))->sh_info = 1;

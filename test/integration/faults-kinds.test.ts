@@ -40,6 +40,7 @@ const PROGRAMS = [
   "sysv_shm",
   "sysv_sem",
   "sysv_msg",
+  "posix_mq",
 ];
 
 interface PlannedOp {
@@ -183,6 +184,7 @@ describe("faults: a restore with all kinds of descriptors", function () {
         "executor.op.semaphores-set=die",
         "executor.op.queue-mark=die",
         "executor.op.queue-set=die",
+        "executor.op.mqueue:2=die",
         "executor.gate=die",
       ]) {
         await check(fault, async () => {

@@ -55,6 +55,7 @@ function herd(): Promise<Herd> {
     { program: "random_tree", args: [specification(newDirectory())] },
     { program: "posix_timers" },
     { program: "locks" },
+    { program: "posix_mq" },
     { program: "advice" },
     { program: "mempolicy" },
     { program: "pty_unread" },

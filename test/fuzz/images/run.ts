@@ -47,6 +47,7 @@ async function originals(): Promise<string[]> {
     ["tcp_connected", "100000"],
     ["udp"],
     ["netlink"],
+    ["posix_mq"],
   ] as const) {
     const tree = await Program.start(program, args);
     const image = tree.newImage();
