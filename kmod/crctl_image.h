@@ -145,6 +145,7 @@ enum crctl_vma_kind {
 					 * has CRCTL_FILE_SHMEM_ANON set */
 	CRCTL_VMA_VDSO		= 4,
 	CRCTL_VMA_VVAR		= 5,
+	CRCTL_VMA_HUGE		= 6,	/* private anonymous memory of huge pages (MAP_HUGETLB) */
 };
 
 /* crctl_vma.prot: PROT_READ | PROT_WRITE | PROT_EXEC. */
@@ -189,7 +190,7 @@ struct crctl_vma {
 	__u32 name_off, name_len;	/* path of the file, in extra */
 	__u32 attachment;	/* System V: n, a part of the shmat(2) that the n-th record, from 1,
 				 * is the first of; 0: it is the first itself. Else 0 */
-	__u32 pad;
+	__u32 huge_shift;	/* log2 of the size of its huge pages; 0: it has ordinary ones */
 };
 
 struct crctl_process {
@@ -491,7 +492,7 @@ enum crctl_extent_source {
 };
 
 struct crctl_extent {
-	__u64 vaddr, len;	/* page aligned */
+	__u64 vaddr, len;	/* page aligned; in huge pages, to these */
 	__u64 offset;		/* bytes into fd's file */
 	__s32 fd;
 	__u32 source;		/* enum crctl_extent_source */

@@ -47,6 +47,7 @@ export const ERROR_CODES = {
   E_FILE_CHANGED: EXIT.conflict,
   E_CONFLICT: EXIT.conflict,
   E_RESTORE_FAILED: EXIT.conflict,
+  E_NO_HUGE_PAGES: EXIT.conflict,
 
   E_PERMISSION: EXIT.permission,
 

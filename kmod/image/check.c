@@ -58,7 +58,7 @@ static int check_attachment(const struct crctl_parsed *p, u32 i, const struct cr
 {
 	struct crctl_vma first;
 
-	if (v->pad || (v->attachment && !(v->file_flags & CRCTL_FILE_SYSV)))
+	if (v->attachment && !(v->file_flags & CRCTL_FILE_SYSV))
 		return bad(why, "a mapping is part of an attachment that is none");
 	if (!(v->file_flags & CRCTL_FILE_SYSV))
 		return 0;
@@ -72,6 +72,21 @@ static int check_attachment(const struct crctl_parsed *p, u32 i, const struct cr
 	if (!(first.file_flags & CRCTL_FILE_SYSV) || first.attachment || first.ino != v->ino ||
 	    (first.flags ^ v->flags) & CRCTL_VMF_MAYWRITE)
 		return bad(why, "an attachment is of something else than its parts");
+	return 0;
+}
+
+/* The sizes that huge pages have on x86_64. */
+static int check_huge(const struct crctl_vma *v, const char **why)
+{
+	if (v->kind != CRCTL_VMA_HUGE)
+		return v->huge_shift ? bad(why, "an ordinary mapping of huge pages") : 0;
+	if (v->huge_shift != 21 && v->huge_shift != 30)
+		return bad(why, "huge pages of unknown size");
+	if ((v->start | v->end) & ((1ull << v->huge_shift) - 1))
+		return bad(why, "a mapping of huge pages is not aligned to them");
+	if (v->offset || v->file_flags ||
+	    v->flags & (CRCTL_VMF_GROWSDOWN | CRCTL_VMF_WIPEONFORK | CRCTL_VMF_DROPPABLE))
+		return bad(why, "a mapping of huge pages has flags of another one");
 	return 0;
 }
 
@@ -104,6 +119,7 @@ int crctl_check_vmas(const struct crctl_parsed *p, const struct crctl_limits *li
 			return bad(why, "a mapping of no file has a descriptor");
 		switch (v.kind) {
 		case CRCTL_VMA_ANON:
+		case CRCTL_VMA_HUGE:
 			break;
 		case CRCTL_VMA_FILE_PRIVATE:
 		case CRCTL_VMA_FILE_SHARED:
@@ -127,7 +143,7 @@ int crctl_check_vmas(const struct crctl_parsed *p, const struct crctl_limits *li
 		default:
 			return bad(why, "a mapping of unknown kind");
 		}
-		if (check_attachment(p, i, &v, why))
+		if (check_attachment(p, i, &v, why) || check_huge(&v, why))
 			return -EINVAL;
 	}
 	return 0;

@@ -74,12 +74,13 @@ static bool private_vma(const struct crctl_vma *v)
 	return v->kind == CRCTL_VMA_ANON || v->kind == CRCTL_VMA_FILE_PRIVATE;
 }
 
-/* Ranges of pages, in order: each lies within one private mapping. */
+/* Ranges of pages, in order: each lies within one private mapping, huge pages are whole. */
 struct ranges {
 	const struct crctl_parsed *p;
 	struct crctl_vma v;	/* of the one before */
 	u32 next_vma;
 	u64 next;		/* where the one before ends */
+	bool huge;		/* huge pages may be in it */
 };
 
 static int check_range(struct ranges *r, u64 start, u64 len, const char **why)
@@ -94,8 +95,11 @@ static int check_range(struct ranges *r, u64 start, u64 len, const char **why)
 			return bad(why, "a range of pages lies outside every mapping");
 		crctl_rec(&r->p->vma, r->next_vma++, &r->v, sizeof(r->v));
 	}
-	if (start < r->v.start || r->next > r->v.end || !private_vma(&r->v))
+	if (start < r->v.start || r->next > r->v.end ||
+	    !(private_vma(&r->v) || (r->huge && r->v.kind == CRCTL_VMA_HUGE)))
 		return bad(why, "a range of pages does not lie within a private mapping");
+	if (r->v.huge_shift && (start | len) & ((1ull << r->v.huge_shift) - 1))
+		return bad(why, "a range of huge pages is not aligned to them");
 	return 0;
 }
 
@@ -127,7 +131,7 @@ int crctl_parse_extents(const struct crctl_parsed *p, const Elf64_Phdr *ph,
 	bool dump = p->info.kind == CRCTL_IMAGE_DUMP;
 	u32 nr = dump ? phnum - 1 : p->extent.count, i;
 	struct crctl_extent e = { .fd = -1 };
-	struct ranges r = { .p = p };
+	struct ranges r = { .p = p, .huge = true };
 
 	if (!dump && phnum != 1)
 		return bad(why, "a manifest holds pages");

@@ -4,6 +4,7 @@
  * flag that is understood. An area that is not, is refused.
  */
 #include <linux/elfcore.h>
+#include <linux/hugetlb.h>
 #include <linux/magic.h>
 #include <linux/major.h>
 #include <linux/mman.h>
@@ -105,6 +106,20 @@ static bool is_plain_file(struct vm_area_struct *vma)
 	       inode->i_rdev == MKDEV(MEM_MAJOR, 5);
 }
 
+/*
+ * What mmap() makes of MAP_HUGETLB: a nameless file of the kernel's own hugetlbfs. If
+ * it is private, all that was ever put in is the process's own, and nothing is in the
+ * file: it takes another mapping of it, through map_files, to change that.
+ */
+static bool is_huge_anon(struct vm_area_struct *vma)
+{
+	struct file *file = vma->vm_file;
+
+	return file_inode(file)->i_sb->s_magic == HUGETLBFS_MAGIC && is_kernel_file(file) &&
+	       !strcmp(file->f_path.dentry->d_name.name, "anon_hugepage") &&
+	       !(vma->vm_flags & VM_MAYSHARE) && !file->f_mapping->nrpages;
+}
+
 static u32 special_kind(struct vm_area_struct *vma, const char *name)
 {
 	const struct vdso_image *image = vma->vm_mm->context.vdso_image;
@@ -131,7 +146,7 @@ u32 crctl_vma_kind(struct vm_area_struct *vma)
 	if (name)
 		return special_kind(vma, name);
 	if (vma->vm_flags & VM_HUGETLB)
-		return 0;
+		return is_huge_anon(vma) ? CRCTL_VMA_HUGE : 0;
 	if (vma->vm_file && is_plain_file(vma))
 		return vma->vm_flags & VM_MAYSHARE ? CRCTL_VMA_FILE_SHARED :
 						     CRCTL_VMA_FILE_PRIVATE;
@@ -149,7 +164,7 @@ static void refuse_kind(struct vma_table *t, struct vm_area_struct *vma)
 
 	if (vma->vm_flags & VM_HUGETLB) {
 		crctl_refuse(t->n, CRCTL_REFUSE_HUGETLB, 0, vma->vm_start, 0,
-			     "a mapping of huge pages (hugetlbfs, MAP_HUGETLB, SHM_HUGETLB)");
+			     "huge pages that are shared, or of a file (hugetlbfs, SHM_HUGETLB)");
 		return;
 	}
 	if (name && !strcmp(name, "[uprobes]")) {
@@ -185,6 +200,8 @@ static void check_flags(struct vma_table *t, struct vm_area_struct *vma, u32 kin
 		known |= vma_flags[i].vm;
 	if (kind == CRCTL_VMA_VDSO || kind == CRCTL_VMA_VVAR)
 		known = FLAGS_SPECIAL;
+	if (kind == CRCTL_VMA_HUGE)
+		known |= VM_HUGETLB | VM_DONTEXPAND;
 	/* Guards are found with the pages, which are looked at in private areas. */
 	if (kind == CRCTL_VMA_ANON || kind == CRCTL_VMA_FILE_PRIVATE)
 		known |= CRCTL_VM_MAYBE_GUARD;
@@ -202,7 +219,7 @@ static void check_flags(struct vma_table *t, struct vm_area_struct *vma, u32 kin
 	if (!(flags & VM_MAYREAD))
 		crctl_refuse(t->n, CRCTL_REFUSE_VMA_FLAG, 0, vma->vm_start, 0,
 			     "a mapping that can never be made readable");
-	else if (kind == CRCTL_VMA_ANON && !(flags & VM_MAYWRITE))
+	else if ((kind == CRCTL_VMA_ANON || kind == CRCTL_VMA_HUGE) && !(flags & VM_MAYWRITE))
 		crctl_refuse(t->n, CRCTL_REFUSE_VMA_FLAG, 0, vma->vm_start, 0,
 			     "private memory that can never be made writable");
 }
@@ -345,7 +362,9 @@ static int add_vma(struct vma_table *t, struct vm_area_struct *vma)
 		t->last_file = NULL;
 	} else {
 		check_flags(t, vma, r->kind);
-		if (vma->vm_file)
+		if (r->kind == CRCTL_VMA_HUGE)
+			r->huge_shift = huge_page_shift(hstate_vma(vma));
+		else if (vma->vm_file)
 			err = fill_file(t, vma, r) ?: fill_attachment(t, vma, r);
 	}
 	t->nr++;

@@ -8,11 +8,15 @@
  * there reads as zeroes; in a mapping of a file a zeroed page is content.
  * What is swapped out is saved; it is read in when its turn comes.
  *
+ * Huge pages of hugetlbfs are saved whole: who has touched one has it for good, where
+ * otherwise there might be none left when it is needed.
+ *
  * The table is made once. Whether what it says is still there is looked at
  * again with each page that is read.
  */
 #include <linux/highmem.h>
 #include <linux/huge_mm.h>
+#include <linux/hugetlb.h>
 #include <linux/mm.h>
 #include <linux/pagewalk.h>
 
@@ -218,7 +222,7 @@ static int on_pte(pte_t *ptep, unsigned long addr, unsigned long next, struct mm
 	return absent_pte(f, addr, crctl_pte_entry(pte));
 }
 
-/* ---- huge pages ---- */
+/* ---- transparent huge pages ---- */
 
 /* Any page of a huge one that is in anonymous memory and is not its own must be zeroes. */
 static int huge_page(struct finder *f, unsigned long addr, unsigned long end, struct page *page)
@@ -288,9 +292,47 @@ static int on_pmd(pmd_t *pmdp, unsigned long addr, unsigned long next, struct mm
 	return err;
 }
 
+/* ---- huge pages of hugetlbfs ---- */
+
+static int check_hugetlb(struct finder *f, unsigned long addr, pte_t pte)
+{
+	struct page *page;
+
+	if (pte_present(pte))
+		page = pte_page(pte);
+	else if (crctl_swap_kind(crctl_pte_entry(pte)) == CRCTL_SWAP_MIGRATION)
+		page = crctl_migrating_page(crctl_pte_entry(pte));
+	else if (crctl_swap_kind(crctl_pte_entry(pte)) == CRCTL_SWAP_MEMORY)
+		return bad(f, addr, "a page table entry of unknown kind");
+	else
+		return absent_pte(f, addr, crctl_pte_entry(pte));
+	if (!PageAnon(page))
+		return bad(f, addr, "a page of a file or device in anonymous memory");
+	return PageHWPoison(page) ? bad(f, addr, "a page with a memory error") : 0;
+}
+
+static int on_hugetlb(pte_t *ptep, unsigned long hmask, unsigned long addr,
+		      unsigned long next, struct mm_walk *walk)
+{
+	spinlock_t *ptl = huge_pte_lock(hstate_vma(walk->vma), walk->mm, ptep);
+	pte_t pte = ptep_get(ptep);
+	struct finder *f = walk->private;
+	int err = pte_none(pte) ? 0 : check_hugetlb(f, addr, pte);
+
+	spin_unlock(ptl);
+	if (!err && !pte_none(pte)) {
+		err = crctl_pages_add(f->p, addr | f->prot, (next - addr) >> PAGE_SHIFT,
+				      f->fresh);
+		f->fresh = false;
+	}
+	cond_resched();
+	return err;
+}
+
 static const struct mm_walk_ops find_ops = {
 	.pmd_entry = on_pmd,
 	.pte_entry = on_pte,
+	.hugetlb_entry = on_hugetlb,
 };
 
 /* ---- all of it ---- */
@@ -303,6 +345,7 @@ static int find_in_vma(struct finder *f, struct vm_area_struct *vma, struct crct
 	case CRCTL_VMA_ANON:
 	case CRCTL_VMA_FILE_PRIVATE:
 	case CRCTL_VMA_VDSO:
+	case CRCTL_VMA_HUGE:
 		break;
 	default:
 		return 0;

@@ -2,7 +2,7 @@
 /*
  * Recreating an address space: the vdso at its old place, mappings, pages,
  * advice, and the layout that the kernel keeps about code, heap, stack and
- * arguments. Mappings are made by vm_mmap() alone, with all of its checks.
+ * arguments. Mappings are made by vm_mmap(), or mmap(2), with all of its checks.
  */
 #include <linux/file.h>
 #include <linux/membarrier.h>
@@ -39,7 +39,7 @@ static unsigned long map_flags(const struct crctl_vma *v)
 		flags |= MAP_SHARED;
 	else
 		flags |= v->flags & CRCTL_VMF_DROPPABLE ? CRCTL_MAP_DROPPABLE : MAP_PRIVATE;
-	if (v->kind == CRCTL_VMA_ANON)
+	if (v->kind == CRCTL_VMA_ANON || v->kind == CRCTL_VMA_HUGE)
 		flags |= MAP_ANONYMOUS;
 	if (v->flags & CRCTL_VMF_GROWSDOWN)
 		flags |= MAP_GROWSDOWN;
@@ -58,8 +58,23 @@ static bool was_writable(const struct crctl_vma *v)
 	       !(v->prot & PROT_WRITE);
 }
 
+/*
+ * Pages can be put in only while it is writable (f347454d0341, "mm/gup: disallow
+ * FOLL_FORCE|FOLL_WRITE on hugetlb mappings", 6.2): it is protected when they are in.
+ */
+#define HUGE_PROT (PROT_READ | PROT_WRITE)
+
+/* It is mmap(2) itself that makes the file. */
+static unsigned long map_huge(const struct crctl_vma *v)
+{
+	return CRCTL_SYS(mmap, v->start, v->end - v->start, HUGE_PROT, map_flags(v) | MAP_HUGETLB |
+			 (unsigned long)v->huge_shift << MAP_HUGE_SHIFT, -1, 0);
+}
+
 static unsigned long map_vma(struct crctl_restore *r, u32 idx, const struct crctl_vma *v)
 {
+	if (v->kind == CRCTL_VMA_HUGE)
+		return map_huge(v);
 	if (v->file_flags & CRCTL_FILE_SYSV)
 		return crctl_sysv_map(r, idx, map_flags(v));
 	return vm_mmap(r->vma_files[idx], v->start, v->end - v->start,
@@ -74,7 +89,8 @@ int crctl_memory_map(struct crctl_restore *r, u32 idx, const struct crctl_vma *v
 
 	if (addr != v->start)
 		return crctl_restore_fail(r, IS_ERR_VALUE(addr) ? (int)addr : -ENOMEM,
-					  "mapping", v->start, "cannot %s %llu bytes",
+					  v->kind == CRCTL_VMA_HUGE ? "hugepages" : "mapping",
+					  v->start, "cannot %s %llu bytes",
 					  v->file_flags & CRCTL_FILE_SYSV ? "attach" : "map",
 					  v->end - v->start);
 	ret = was_writable(v) ? CRCTL_SYS(mprotect, v->start, v->end - v->start, v->prot) : 0;
@@ -102,6 +118,20 @@ static int map_vmas(struct crctl_restore *r)
 			return ret;
 	}
 	return 0;
+}
+
+static int protect_huge(struct crctl_restore *r)
+{
+	struct crctl_vma v;
+	long ret = 0;
+	u32 i;
+
+	for (i = 0; i < r->img.vma.count && !ret; i++) {
+		crctl_rec(&r->img.vma, i, &v, sizeof(v));
+		if (v.kind == CRCTL_VMA_HUGE && v.prot != HUGE_PROT)
+			ret = CRCTL_SYS(mprotect, v.start, v.end - v.start, v.prot);
+	}
+	return ret ? crctl_restore_fail(r, ret, "hugepages", v.start, "cannot protect") : 0;
 }
 
 static const struct {
@@ -194,6 +224,8 @@ int crctl_memory_restore(struct crctl_restore *r)
 		ret = advise(r, huge);
 	if (!ret)
 		ret = crctl_pages_fill(r);
+	if (!ret)
+		ret = protect_huge(r);
 	if (!ret)
 		ret = advise(r, ~huge);
 	if (!ret)

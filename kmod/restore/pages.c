@@ -235,6 +235,56 @@ static int fill_pass(struct fill *f, bool whole, unsigned int nr_helpers)
 }
 
 /*
+ * Huge pages, as their mapping was made, in the name of who restores: a helper is in
+ * no cgroup that limits them (hugetlb.2MB.max), and has a memory policy of its own.
+ */
+static int put_in_huge(struct fill *f, const struct crctl_vma *v, const struct piece *p)
+{
+	unsigned long size = 1ul << v->huge_shift, addr;
+	struct page *page;
+	long got;
+
+	for (addr = p->addr; addr < p->addr + p->len; addr += size) {
+		mmap_read_lock(f->mm);
+		got = crctl_get_pages(f->mm, addr, 1, FOLL_WRITE, &page);
+		mmap_read_unlock(f->mm);
+		if (got != 1)
+			return crctl_restore_fail(f->r, -ENOMEM, "hugepages", addr,
+						  "cannot get a huge page of %lu bytes", size);
+		put_page(page);
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+
+static int put_in_all_huge(struct fill *f)
+{
+	struct crctl_restore *r = f->r;
+	struct piece p = { };
+	struct crctl_vma v;
+	u32 i, next = 0;
+	int ret = 0;
+
+	for (i = 0; i < r->img.vma.count && !ret; i++) {
+		crctl_rec(&r->img.vma, i, &v, sizeof(v));
+		if (v.kind != CRCTL_VMA_HUGE)
+			continue;
+		/* both are sorted, and each extent is within one mapping */
+		for (; next < f->nr_extents && !ret; next++) {
+			get_extent(f, next, &p);
+			if (p.addr >= v.end)
+				break;
+			if (p.addr >= v.start)
+				ret = put_in_huge(f, &v, &p);
+			cond_resched();
+		}
+	}
+	return ret;
+}
+
+/*
  * Does reading the file end, whatever its owner does? A file system that users
  * mount (FUSE) may keep a reader waiting, and no signal reaches a helper.
  */
@@ -272,6 +322,9 @@ int crctl_pages_fill(struct crctl_restore *r)
 	/* what a page of a mapped file is put over is read first */
 	for (i = 0; i < r->img.vma.count; i++)
 		helpful &= !r->vma_files[i] || answers(r->vma_files[i]);
+	ret = put_in_all_huge(&f);
+	if (ret)
+		return ret;
 	/* a page that a helper puts in lies where the helper's policy, which is none, has it */
 	if (helpful && total >= PARALLEL_BYTES && !crctl_mempolicy_of_task())
 		nr_helpers = min(num_online_cpus() - 1, MAX_HELPERS);

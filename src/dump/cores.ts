@@ -159,7 +159,7 @@ export function reserveCores(pids: readonly number[], writer: ImageWriter): void
     .readTexts(pids.map((pid) => `/proc/${pid}/status`))
     .forEach((status, i) => {
       if (typeof status !== "string") return; // it has ended
-      const kib = (statusNumber(status, "RssAnon") ?? 0) + (statusNumber(status, "VmSwap") ?? 0);
+      const kib = ["RssAnon", "VmSwap", "HugetlbPages"].reduce((sum, name) => sum + (statusNumber(status, name) ?? 0), 0);
       if (kib > 0) sizes.set(pids[i] ?? 0, HEAD_BYTES + BigInt(kib) * 1024n);
     });
   // Pages of zeroes are resident, and not in an image: too much is asked for, and where room is short that would matter.

@@ -25,6 +25,9 @@ const NT_PRSTATUS = 1;
 const PRSTATUS_SIZE = 336;
 const PRSTATUS_AT = { rdi: 224, orig_rax: 232 } as const;
 
+/** Sizes of huge pages on x86_64: 2 MiB and 1 GiB. */
+const HUGE_SHIFTS: readonly number[] = [21, 30];
+
 const VMA_AT = layout.Vma.offsets;
 const MM_AT = layout.Mm.offsets;
 
@@ -44,6 +47,13 @@ export interface Load {
 export interface VmaEntry extends layout.VmaRecord {
   /** path of the mapped file, "" if none */
   name: string;
+}
+
+/** Private memory of huge pages. */
+export interface HugeArea {
+  pageBytes: bigint;
+  /** how many pages it has reserved, or, without a reservation, has in the image */
+  pages: bigint;
 }
 
 /** A file that is mapped; device and inode number as the kernel has them. */
@@ -233,6 +243,33 @@ export class CoreHead {
       });
     }
     return found;
+  }
+
+  /** What it has of huge pages; there may be very many areas, of which hardly any has some. */
+  hugeAreas(): HugeArea[] {
+    const { records } = this.vmaRecords();
+    const view = viewOf(records);
+    const found: HugeArea[] = [];
+    for (let at = 0; at < records.length; at += layout.Vma.size) {
+      if (view.getUint32(at + VMA_AT.kind, true) !== layout.VMA_KIND.HUGE) continue;
+      const shift = view.getUint32(at + VMA_AT.huge_shift, true);
+      if (!HUGE_SHIFTS.includes(shift)) throw damaged(this.where, `it has pages of 2^${shift} bytes`);
+      const start = view.getBigUint64(at + VMA_AT.start, true);
+      const end = view.getBigUint64(at + VMA_AT.end, true);
+      const reserved = (view.getBigUint64(at + VMA_AT.flags, true) & layout.VMF.NORESERVE) === 0n;
+      const bytes = reserved ? end - start : this.bytesWithin(start, end);
+      found.push({ pageBytes: 1n << BigInt(shift), pages: bytes >> BigInt(shift) });
+    }
+    return found;
+  }
+
+  private bytesWithin(start: bigint, end: bigint): bigint {
+    let sum = 0n;
+    for (let i = 0; i < this.loadCount; i++) {
+      const { vaddr, size } = this.load(i);
+      if (vaddr >= start && vaddr < end) sum += size;
+    }
+    return sum;
   }
 
   /** How many mappings it has of each segment of System V shared memory, by id. */

@@ -70,7 +70,7 @@ export const TERMINAL_FLAG = { BUSY: 1, STOPPED: 2, FLOW_OFF: 4 } as const;
 export const IMAGE_KIND = { DUMP: 1, MANIFEST: 2 } as const;
 
 /** CRCTL_VMA_* */
-export const VMA_KIND = { ANON: 1, FILE_PRIVATE: 2, FILE_SHARED: 3, VDSO: 4, VVAR: 5 } as const;
+export const VMA_KIND = { ANON: 1, FILE_PRIVATE: 2, FILE_SHARED: 3, VDSO: 4, VVAR: 5, HUGE: 6 } as const;
 
 /** CRCTL_VMF_* */
 export const VMF = {
@@ -216,7 +216,7 @@ export const Vma = new Struct({
   name_off: "u32",
   name_len: "u32",
   attachment: "u32",
-  pad: "u32",
+  huge_shift: "u32",
 });
 
 /** The three itimers are pairs of value and interval. */

@@ -12,6 +12,7 @@ import { native } from "../native.js";
 import { mayCheckpoint } from "../proc/capabilities.js";
 import { AttributePlanner } from "./attributes.js";
 import { planClocks } from "./clocks.js";
+import { HugePages } from "./huge-pages.js";
 import { checkPolicies } from "./policies.js";
 import { VdsoCheck, checkCpu, checkModule, checkRights } from "./machine.js";
 import { ManifestDraft, MappedFileIndex, type PeerCredentials } from "./manifest.js";
@@ -83,6 +84,9 @@ class PlanBuilder {
     const cores = new Map<Task, CoreHead>();
     for (const task of image.tasks) if (task.core !== undefined) cores.set(task, readCore(image, task, task.core));
     this.checkVdso(cores);
+    const hugePages = new HugePages();
+    hugePages.addCores(cores);
+    hugePages.check(problems);
     planClocks(image.inventory, this.options.force, objects);
     if (this.options.newPids) checkNewPids(image, objects);
     checkOwnRights(cores, objects);

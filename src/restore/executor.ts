@@ -20,6 +20,7 @@ const MFD_CLOEXEC = 1;
 const EPERM = 1;
 const EINTR = 4;
 const EAGAIN = 11;
+const ENOMEM = 12;
 const EACCES = 13;
 const EBUSY = 16;
 const EEXIST = 17;
@@ -262,10 +263,10 @@ class Run {
     const [pid, errno, stage, address, ...text] = line.split(" ");
     const value = /^(?:0x)?[0-9a-f]+$/.test(address ?? "") ? BigInt(`0x${(address ?? "0").replace(/^0x/, "")}`) : 0n;
     const error = Math.abs(Number(errno));
-    const locking = stage === "locks";
+    const locking = stage === LOCK_STAGE;
     const where = locking ? this.fileOf(Number(pid), Number(value)) : value === 0n ? {} : { address: value };
     return new CrctlError(
-      error === EPERM ? "E_PERMISSION" : locking && isTaken(error) ? "E_CONFLICT" : "E_RESTORE_FAILED",
+      moduleCode(stage, error),
       `the module could not load an image (${stage ?? ""}): ${text.join(" ")}: ${errnoName(error)}; nothing of the tree is left`,
       { ...about, ...this.taskOf(Number(pid)), ...where },
     );
@@ -292,6 +293,17 @@ function detailsOf(subject: Subject, task: { pid?: number; comm?: string }): Det
 /** What fcntl(2) and flock(2) say of a lock that somebody else has. */
 function isTaken(errno: number): boolean {
   return errno === EAGAIN || errno === EACCES;
+}
+
+/** What the module calls what it was about, where that matters. */
+const LOCK_STAGE = "locks";
+const HUGE_STAGE = "hugepages";
+
+function moduleCode(stage: string | undefined, errno: number): ErrorCode {
+  if (errno === EPERM) return "E_PERMISSION";
+  if (stage === LOCK_STAGE && isTaken(errno)) return "E_CONFLICT";
+  if (stage === HUGE_STAGE && errno === ENOMEM) return "E_NO_HUGE_PAGES";
+  return "E_RESTORE_FAILED";
 }
 
 function codeOf(stage: number, errno: number, { object }: Subject): ErrorCode {

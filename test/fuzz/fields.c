@@ -53,7 +53,7 @@ static const struct field addresses[] = {
 
 static const struct field flags[] = {
 #define RECORD crctl_vma
-	AT(VMA, flags), AT(VMA, prot), AT(VMA, file_flags), AT(VMA, kind),
+	AT(VMA, flags), AT(VMA, prot), AT(VMA, file_flags), AT(VMA, kind), AT(VMA, huge_shift),
 #undef RECORD
 #define RECORD crctl_mm
 	AT(MM, membarrier), AT(MM, personality), AT(MM, coredump_filter), AT(MM, lock_future), AT(MM, thp_disable),

@@ -200,6 +200,8 @@ static void memory(void)
 	madvise(p + (40 << 12), 4 << 12, MADV_NOHUGEPAGE);
 	mlock(p + (44 << 12), 4 << 12);
 	mmap(NULL, 8 << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_NORESERVE, -1, 0);
+	/* without a reservation it takes no huge page */
+	mmap(NULL, 2 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_NORESERVE, -1, 0);
 }
 
 /* A segment of ours, which goes with us; -1: none yet. */

@@ -353,6 +353,13 @@ const HOSTILE: Record<string, string> = {
   segment_later: "errno EINVAL",
   segment_part: "errno EINVAL",
   segment_none: "errno EINVAL",
+  // huge pages are taken where there are some, as by mmap(2)
+  huge: "signal 9",
+  huge_of_ordinary: "errno EINVAL",
+  huge_of_no_size: "errno EINVAL",
+  huge_half: "errno EINVAL",
+  huge_too_low: "errno EINVAL",
+  huge_ordinary: "errno EINVAL",
   // protection keys
   keys: HAS_PROTECTION_KEYS ? "exit 0" : "errno EINVAL",
   keys_many: "errno EINVAL",

@@ -40,7 +40,7 @@ const EVERYWHERE: readonly (readonly [string, RegExp])[] = [
   ["proc-cwd", /working directory.*shows a process/],
   ["sysv-mapped", /System V.*shmat/],
   ["sysv-huge", /SHM_HUGETLB/],
-  ["hugetlb", /huge/i],
+  ["huge-file", /huge pages.*hugetlbfs/],
   ["ldt", /LDT|descriptor table/i],
   ["tls-segment", /segment/],
   ["shared-policy", /memory policy.*shared memory with a NUMA policy/],

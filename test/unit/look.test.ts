@@ -44,6 +44,14 @@ describe("areas of memory", () => {
     expect(heap === undefined ? [] : refusalsOf(heap)).to.deep.equal([]);
   });
 
+  it("private huge pages are memory like other, and no file", () => {
+    const header = "7f00-7f10 rw-p 00000000 00:0f 7 /anon_hugepage (deleted)";
+    expect(why(header, "rd wr mr mw me de ht")).to.equal("");
+    const areas = parseAreas(`${header}\nAnonymous: 0 kB\nShared_Hugetlb: 2048 kB\nPrivate_Hugetlb: 4096 kB\nVmFlags: rd wr de ht \n`);
+    expect(areas.map(({ ownBytes }) => ownBytes)).to.deep.equal([6n << 20n]);
+    expect(mappingsOf(1, "x", areas, "0:1")).to.deep.equal([]);
+  });
+
   it("what is ordinary is not refused", () => {
     for (const name of ["", "[heap]", "[stack]", "[vdso]", "[vvar]", "[vvar_vclock]", "[anon:glibc: malloc]"])
       expect(why(`7f00-7f10 rw-p 00000000 00:00 0 ${name}`), name).to.equal("");
@@ -53,7 +61,13 @@ describe("areas of memory", () => {
   });
 
   it("what the module would refuse is", () => {
-    expect(why("7f00-7f10 rw-p 00000000 00:00 0 ", "rd wr mr mw me ac ht")).to.include("huge pages");
+    for (const [rights, name] of [
+      ["rw-p", "/mnt/huge/file"],
+      ["rw-s", "/anon_hugepage (deleted)"],
+      ["rw-s", "/SYSV00000000 (deleted)"],
+      ["rw-s", "/memfd:huge (deleted)"],
+    ] as const)
+      expect(why(`7f00-7f10 ${rights} 00000000 00:0f 7 ${name}`, "rd wr mr mw me de ht"), name).to.include("huge pages");
     expect(why("7f00-7f10 rw-p 00000000 00:00 0 ", "rd wr mr mw me ac um")).to.include("userfaultfd");
     expect(why("7f00-7f10 rw-p 00000000 00:00 0 ", "rd wr mr mw me ac ss")).to.include("shadow stack");
     expect(why("7f00-7f10 rw-p 00000000 00:00 0 ", "rd wr mr mw me ac sl")).to.include("mseal");

@@ -49,14 +49,22 @@ export function parseAreas(text: string): Area[] {
   return areas;
 }
 
+/** Huge pages are counted apart; "shared" are those that a child has as well. */
+const OWN: ReadonlySet<string> = new Set(["Anonymous", "Swap", "Private_Hugetlb", "Shared_Hugetlb"]);
+
 function fill(area: Area, line: string): void {
-  const [, field, value = ""] = /^(\w+): *(.*)$/.exec(line) ?? [];
+  const [, field = "", value = ""] = /^(\w+): *(.*)$/.exec(line) ?? [];
   if (field === "VmFlags") area.flags = new Set(value.trim().split(" "));
   // those of a shared file are in the file
-  else if (!area.shared && (field === "Anonymous" || field === "Swap")) area.ownBytes += BigInt(parseInt(value, 10)) * 1024n;
+  else if (!area.shared && OWN.has(field)) area.ownBytes += BigInt(parseInt(value, 10)) * 1024n;
 }
 
 const DELETED = " (deleted)";
+
+/** What mmap(2) makes of MAP_HUGETLB: a file of the kernel's own, which is nothing but a name if the mapping is private. */
+function isHugeAnonymous({ flags, shared, name }: Area): boolean {
+  return flags?.has("ht") === true && !shared && name === `/anon_hugepage${DELETED}`;
+}
 
 /** System V shared memory has its id for an inode number, and that may be 0. */
 function hasFile({ ino, name }: Area): boolean {
@@ -73,7 +81,8 @@ type Refusal = Details & { why: string };
 export function refusalsOf(area: Area): Refusal[] {
   const { start, shared, name, flags } = area;
   const file = hasFile(area);
-  if (flags?.has("ht") === true) return [refusal(REFUSE.HUGETLB, start, "a mapping of huge pages (hugetlbfs, MAP_HUGETLB, SHM_HUGETLB)")];
+  if (flags?.has("ht") === true && !isHugeAnonymous(area))
+    return [refusal(REFUSE.HUGETLB, start, "huge pages that are shared, or of a file (hugetlbfs, SHM_HUGETLB)")];
   if (!file && name === "[uprobes]") return [refusal(REFUSE.UPROBE, start, "the area of a uprobe; remove the probe")];
   if (!file && OF_THE_KERNEL.test(name)) return [];
   if (!file && (!NO_FILE.test(name) || shared))
@@ -108,7 +117,7 @@ function refusal(code: number, address: bigint, why: string): Refusal {
 /** The files that are mapped. `kernelTmpfs`: the device of shared anonymous memory, memfds and System V segments, in words of maps. */
 export function mappingsOf(pid: number, comm: string, areas: readonly Area[], kernelTmpfs: string): Mapping[] {
   return areas
-    .filter((area) => area.name.startsWith("/") && refusalsOf(area).length === 0)
+    .filter((area) => area.name.startsWith("/") && !isHugeAnonymous(area) && refusalsOf(area).length === 0)
     .map(({ start, device, ino, name }) => {
       const deleted = name.endsWith(DELETED);
       const plain = deleted ? name.slice(0, -DELETED.length) : name;

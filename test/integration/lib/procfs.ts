@@ -178,7 +178,9 @@ class Renaming {
 function mapsLine(line: string, rename: Renaming): string {
   const parts = /^(\S+ \S+ \S+) (\S+) (\d+) +(.*)$/.exec(line);
   if (parts === null) return line;
-  const [, place, device, inode, name = ""] = parts;
+  const [, place = "", device, inode, name = ""] = parts;
+  // no file but in name: each comes back as one of its own
+  if (name.startsWith("/anon_hugepage ") && /^\S+ \S{3}p /.test(place)) return `${place.replace(/ \S+$/, "")} ${name}`;
   // ids of System V shared memory stay
   return name.endsWith(" (deleted)") && !/^\/SYSV[0-9a-f]{8} /.test(name)
     ? `${place} ${rename.name("inode", `${device} ${inode}`)} ${name}`

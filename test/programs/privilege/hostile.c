@@ -440,6 +440,19 @@ CHANGE(segment_private, attach(im, 0)->kind = CRCTL_VMA_FILE_PRIVATE)
 CHANGE(segment_later, attach(im, 0)->attachment = head(im, CRCTL_NT_VMA)->count)
 CHANGE(segment_part, attach(im, 0)->attachment = 1)
 CHANGE(segment_none, vma_of(im, CRCTL_VMA_FILE_PRIVATE)->attachment = 1)
+/* In place of the program's first page, which it does not need. */
+static void make_huge(struct image *im, uint32_t shift, uint64_t end)
+{
+	struct crctl_vma *v = record(im, CRCTL_NT_VMA);
+
+	*v = (struct crctl_vma){ .start = 2 << 20, .end = end, .kind = CRCTL_VMA_HUGE, .prot = 3, .fd = -1, .huge_shift = shift };
+}
+CHANGE(huge, make_huge(im, 21, 4 << 20))
+CHANGE(huge_of_ordinary, make_huge(im, 0, 4 << 20))
+CHANGE(huge_of_no_size, make_huge(im, 63, 4 << 20))
+CHANGE(huge_half, make_huge(im, 21, 3 << 20))
+CHANGE(huge_too_low, make_huge(im, 30, 1 << 30))
+CHANGE(huge_ordinary, smallest_anon(im)->huge_shift = 21)
 CHANGE(keys, MM(im)->pkeys = 3)
 CHANGE(keys_many, MM(im)->pkeys = 0x10001)
 CHANGE(keys_without_first, MM(im)->pkeys = 2)
@@ -493,6 +506,7 @@ static const struct {
 	MANIFESTED(segment_other, .open_flags = O_RDWR, .segment = 1),
 	MANIFESTED(segment_id), MANIFESTED(segment_private), MANIFESTED(segment_later), MANIFESTED(segment_part),
 	MANIFESTED(segment_none),
+	DUMPED(huge), DUMPED(huge_of_ordinary), DUMPED(huge_of_no_size), DUMPED(huge_half), DUMPED(huge_too_low), DUMPED(huge_ordinary),
 	DUMPED(keys, .check = has_other_keys), DUMPED(keys_many), DUMPED(keys_without_first), DUMPED(key_of_none),
 	DUMPED(key_beyond),
 };

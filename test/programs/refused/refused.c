@@ -19,6 +19,7 @@
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -229,12 +230,20 @@ static void sysv_huge(void)
 	segment(2 << 20, SHM_HUGETLB | SHM_NORESERVE);
 }
 
-static void huge_pages(void)
+/* No page of it is touched: none is needed. */
+static void huge_file(void)
 {
-	int fd = TRY(open("/proc/sys/vm/nr_hugepages", O_WRONLY));
-	CHECK(write(fd, "2", 1) == 1, "cannot reserve huge pages: %s", strerror(errno));
+	const char *dir = test_path(".hugetlbfs");
+	char path[PATH_MAX];
+
+	TRY(mkdir(dir, 0700));
+	TRY(mount("none", dir, "hugetlbfs", 0, NULL));
+	snprintf(path, sizeof(path), "%s/file", dir);
+	int fd = TRY(open(path, O_RDWR | O_CREAT, 0600));
+	TRY(umount2(dir, MNT_DETACH));
+	TRY(rmdir(dir));
+	TRY(mmap(NULL, 2 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0));
 	close(fd);
-	memset(TRY(mmap(NULL, 2 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0)), 1, PAGE);
 }
 
 static const struct refused_kind descriptors_and_memory[] = {
@@ -247,7 +256,7 @@ static const struct refused_kind descriptors_and_memory[] = {
 	{ "aio", aio, NULL }, { "lease-deleted", lease_deleted, NULL },
 	{ "deleted-cwd", deleted_cwd, NULL },
 	{ "proc-file", process_file, NULL }, { "proc-cwd", process_directory, NULL },
-	{ "sysv-mapped", sysv_mapped, NULL }, { "sysv-huge", sysv_huge, NULL }, { "hugetlb", huge_pages, NULL },
+	{ "sysv-mapped", sysv_mapped, NULL }, { "sysv-huge", sysv_huge, NULL }, { "huge-file", huge_file, NULL },
 	{ NULL, NULL, NULL },
 };
 
