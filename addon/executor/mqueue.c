@@ -205,12 +205,12 @@ static int get_queue(struct executor *ex, const struct plan_op *op, struct error
 		return failed(error, EPROTO, "a message queue of the plan is malformed");
 	if (make_table(ex, error) < 0)
 		return -1;
+	queue = &ex->mqueues[op->slot];
 	flags = want_of(ex, op)->flags;
 	take = flags & PLAN_MQUEUE_TAKE;
 	fd = take ? take_over(ex, op, error) : create(ex, op, error);
 	if (fd < 0)
 		return -1;
-	queue = queue_of(ex, op->slot);
 	queue->op = op;
 	queue->made = !take;
 	if (fstat(fd, &st) < 0) {

@@ -116,7 +116,8 @@ static u64 hrtimer_left(const struct k_itimer *kt)
 static u64 alarm_left(const struct k_itimer *kt)
 {
 	const struct alarm *alarm = &kt->it.alarm.alarmtimer;
-	ktime_t now = kt->it_clock == CLOCK_REALTIME_ALARM ? ktime_get_real() : ktime_get_boottime();
+	bool of_day = kt->it_clock == CLOCK_REALTIME_ALARM;
+	ktime_t now = of_day ? ktime_get_real() : ktime_get_boottime();
 
 	return left_of(ktime_to_ns(ktime_sub(alarm->node.expires, now)),
 		       alarm->state & ALARMTIMER_STATE_ENQUEUED, ktime_to_ns(kt->it_interval));
