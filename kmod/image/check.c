@@ -85,7 +85,8 @@ static int check_huge(const struct crctl_vma *v, const char **why)
 	if ((v->start | v->end) & ((1ull << v->huge_shift) - 1))
 		return bad(why, "a mapping of huge pages is not aligned to them");
 	if (v->offset || v->file_flags ||
-	    v->flags & (CRCTL_VMF_GROWSDOWN | CRCTL_VMF_WIPEONFORK | CRCTL_VMF_DROPPABLE))
+	    v->flags & (CRCTL_VMF_GROWSDOWN | CRCTL_VMF_WIPEONFORK | CRCTL_VMF_DROPPABLE |
+			CRCTL_VMF_ACCOUNT | CRCTL_VMF_MERGEABLE))
 		return bad(why, "a mapping of huge pages has flags of another one");
 	return 0;
 }

@@ -106,13 +106,14 @@ static int find(struct crctl_group *g, struct table *t)
  */
 static int make_room(struct crctl_told *told, u32 need)
 {
-	u64 room = max_t(u64, 2 * (u64)told->extra_room, (u64)told->extra_size + need);
+	u64 wanted = (u64)told->extra_size + need, room;
 	u8 *extra;
 
 	if (told->extra_room - told->extra_size >= need)
 		return 0;
-	if (room > CRCTL_MAX_NOTES_SIZE)
+	if (wanted > CRCTL_MAX_NOTES_SIZE)
 		return -EFBIG;
+	room = clamp_t(u64, 2 * (u64)told->extra_room, wanted, CRCTL_MAX_NOTES_SIZE);
 	extra = crctl_fault(DUMP_EXTRA) ? NULL : kvmalloc(room, GFP_KERNEL_ACCOUNT);
 	if (!extra)
 		return -ENOMEM;

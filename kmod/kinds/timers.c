@@ -15,6 +15,9 @@
 
 #define MAX_TIMERS	65536u
 
+/* "Never" is some other time that is far away: sums with it must not overflow. */
+#define LONGEST	((1ull << 62) - 1)
+
 /* ---- dump ---- */
 
 static void cpu_itimer(const struct cpu_itimer *it, u64 now, u64 *value, u64 *interval)
@@ -30,6 +33,7 @@ void crctl_itimers_dump(struct crctl_group *g, struct crctl_process *out)
 	struct hrtimer *real = &sig->real_timer;
 	unsigned long flags;
 	u64 utime, stime;
+	unsigned int i;
 
 	if (!crctl_lock_sighand(g->leader, &flags))
 		return;
@@ -44,6 +48,10 @@ void crctl_itimers_dump(struct crctl_group *g, struct crctl_process *out)
 	cpu_itimer(&sig->it[CPUCLOCK_PROF], utime + stime,
 		   &out->itimer[2].value_ns, &out->itimer[2].interval_ns);
 	unlock_task_sighand(g->leader, &flags);
+	for (i = 0; i < ARRAY_SIZE(out->itimer); i++) {
+		out->itimer[i].value_ns = min_t(u64, out->itimer[i].value_ns, LONGEST);
+		out->itimer[i].interval_ns = min_t(u64, out->itimer[i].interval_ns, LONGEST);
+	}
 }
 
 static bool is_cpu_clock(clockid_t id)
@@ -90,27 +98,27 @@ static u64 next_period(u64 late, u64 interval)
 /*
  * The time to the next expiry. A periodic timer whose signal is pending is not
  * queued; it would be set anew when the signal is taken. The signal itself is
- * saved with the pending ones, so only the next period is wanted here.
+ * saved with the pending ones, so only the next period is wanted here. One that
+ * is queued is due, and has sent nothing yet.
  */
-static u64 left_of(s64 left, bool queued, u64 interval)
+static u64 left_of(const struct k_itimer *kt, s64 left, bool queued)
 {
+	u64 interval = ktime_to_ns(kt->it_interval);
+
+	/* those that notify nobody need not be queued; the clock may have been set back since */
 	if (left > 0)
-		return queued || interval ? left : 0;	/* the clock may have been set back since */
-	if (!interval)
-		return queued ? 1 : 0;
-	return next_period(-left, interval);
+		return queued || interval || kt->it_sigev_notify == SIGEV_NONE ? left : 0;
+	if (queued)
+		return 1;
+	return interval ? next_period(-left, interval) : 0;
 }
 
 static u64 hrtimer_left(const struct k_itimer *kt)
 {
 	const struct hrtimer *t = &kt->it.real.timer;
-	/* with the lock of its base: the base may be changing, if the process has been woken */
-	s64 left = ktime_to_ns(__hrtimer_get_remaining(t, false));
 
-	/* these are never queued */
-	if (kt->it_sigev_notify == SIGEV_NONE && left > 0)
-		return left;
-	return left_of(left, hrtimer_active(t), ktime_to_ns(kt->it_interval));
+	/* with the lock of its base: the base may be changing, if the process has been woken */
+	return left_of(kt, ktime_to_ns(__hrtimer_get_remaining(t, false)), hrtimer_active(t));
 }
 
 static u64 alarm_left(const struct k_itimer *kt)
@@ -119,8 +127,8 @@ static u64 alarm_left(const struct k_itimer *kt)
 	bool of_day = kt->it_clock == CLOCK_REALTIME_ALARM;
 	ktime_t now = of_day ? ktime_get_real() : ktime_get_boottime();
 
-	return left_of(ktime_to_ns(ktime_sub(alarm->node.expires, now)),
-		       alarm->state & ALARMTIMER_STATE_ENQUEUED, ktime_to_ns(kt->it_interval));
+	return left_of(kt, ktime_to_ns(ktime_sub(alarm->node.expires, now)),
+		       alarm->state & ALARMTIMER_STATE_ENQUEUED);
 }
 
 struct cpu_times {
@@ -158,15 +166,15 @@ static u64 cpu_time(struct crctl_group *g, clockid_t clock, u32 thread)
 	}
 }
 
-/* The kernel looks at these by ticks, so that one may be over. */
+/* The kernel looks at these by ticks, so that one may be over and queued. */
 static u64 cpu_left(struct crctl_group *g, const struct k_itimer *kt, u32 thread)
 {
 	u64 expires = kt->it.cpu.node.expires;
+	s64 left = expires - cpu_time(g, kt->it_clock, thread);
 
 	if (!expires)
 		return 0;
-	return left_of(expires - cpu_time(g, kt->it_clock, thread), true,
-		       ktime_to_ns(kt->it_interval));
+	return left > 0 ? left : left_of(kt, left, kt->it.cpu.head);
 }
 
 /*
@@ -211,6 +219,8 @@ static void dump_timer(struct crctl_group *g, const struct k_itimer *kt,
 		out->left_ns = alarm_left(kt);
 	else if (is_hrtimer_clock(kt->it_clock))
 		out->left_ns = hrtimer_left(kt);
+	out->left_ns = min_t(u64, out->left_ns, LONGEST);
+	out->interval_ns = min_t(u64, out->interval_ns, LONGEST);
 }
 
 static void refuse_timer(struct crctl_group *g, const struct crctl_timer *tm, struct crctl_notes *n)

@@ -248,8 +248,11 @@ static int put_in_huge(struct fill *f, const struct crctl_vma *v, const struct p
 		mmap_read_lock(f->mm);
 		got = crctl_get_pages(f->mm, addr, 1, FOLL_WRITE, &page);
 		mmap_read_unlock(f->mm);
+		if (got != 1 && fatal_signal_pending(current))
+			return -EINTR;
 		if (got != 1)
-			return crctl_restore_fail(f->r, -ENOMEM, "hugepages", addr,
+			return crctl_restore_fail(f->r, got == -EHWPOISON ? got : -ENOMEM,
+						  "hugepages", addr,
 						  "cannot get a huge page of %lu bytes", size);
 		put_page(page);
 		if (fatal_signal_pending(current))

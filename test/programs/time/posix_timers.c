@@ -23,6 +23,7 @@ static const struct {
 	{ CLOCK_REALTIME, SIGEV_SIGNAL, 40, 500000000000, 1234567891, false },
 	{ CLOCK_MONOTONIC, SIGEV_SIGNAL, 41, 600000000000, 0, false },
 	{ CLOCK_BOOTTIME, SIGEV_NONE, 0, 700000000000, 5, false },
+	{ CLOCK_BOOTTIME_ALARM, SIGEV_NONE, 0, 800000000000, 0, false },
 	{ CLOCK_MONOTONIC, SIGEV_SIGNAL, 44, 0, 0, false },		/* never armed */
 	{ CLOCK_MONOTONIC, SIGEV_THREAD_ID, 45, 400000000000, 3, true },
 	{ CLOCK_MONOTONIC, SIGEV_THREAD_ID, 46, 20000000, 20000000, true },	/* fires all the time */
@@ -80,7 +81,7 @@ int main(int argc, char **argv)
 	TRY0(pthread_create(&thread, NULL, helper, NULL));
 	WAIT_FOR(helper_tid);
 	do {
-		kernel_timer id[COUNT(kinds)], dropped[3];
+		kernel_timer id[COUNT(kinds)], dropped[3], never;
 		int64_t before[COUNT(kinds)];
 		struct itimerspec now;
 		struct timespec begin, end;
@@ -99,6 +100,8 @@ int main(int argc, char **argv)
 			TRY(syscall(SYS_timer_gettime, id[i], &now));
 			before[i] = in_ns(now.it_value);
 		}
+		never = create(0, 0);
+		TRY(syscall(SYS_timer_settime, never, 0, &(struct itimerspec){ { INT64_MAX, 0 }, { INT64_MAX, 0 } }, NULL));
 		for (int i = 0; i < 3; i++)
 			TRY(syscall(SYS_timer_delete, dropped[i]));
 		test_ready();
@@ -121,6 +124,8 @@ int main(int argc, char **argv)
 				CHECK(left <= before[i] + 20000000 && left >= before[i] - ran,
 				      "timer %zu has %ld ns left, had %ld, and ran for %ld", i, left, before[i], ran);
 		}
+		TRY(syscall(SYS_timer_gettime, never, &now));
+		CHECK(now.it_value.tv_sec > 1000000000, "what is never to expire does so in %ld s", now.it_value.tv_sec);
 		int hits_before = hits;
 		WAIT_FOR(hits > hits_before + 2);
 		SAME(hit_tid, helper_tid);
@@ -128,8 +133,9 @@ int main(int argc, char **argv)
 		SAME(hit_code, SI_TIMER);
 		/* Ids are never given twice until the counter wraps, so the next one is one more. */
 		kernel_timer next = create(0, 0);
-		SAME(next, id[COUNT(kinds) - 1] + 1);
+		SAME(next, never + 1);
 		TRY(syscall(SYS_timer_delete, next));
+		TRY(syscall(SYS_timer_delete, never));
 		for (size_t i = 0; i < COUNT(kinds); i++)
 			TRY(syscall(SYS_timer_delete, id[i]));
 	} while (test_pass());
