@@ -206,6 +206,23 @@ Napi::Value holders(const Napi::CallbackInfo &info) {
 }
 CRCTL_EXPORT(holders);
 
+// Each file that these tasks have open, of which `wanted` tells by its link that it is worth a look: its task and its stat(2).
+// Tasks that are gone or not ours to look into are passed over.
+template <typename Wanted, typename Found>
+void EachOpenFile(const std::vector<int> &pids, Wanted wanted, Found found) {
+  std::string link;
+  for (int pid : pids) {
+    std::string base = "/proc/" + std::to_string(pid) + "/fd";
+    std::vector<int> fds;
+    if (ListNumbers(base, fds) != 0) continue;
+    for (int fd : fds) {
+      std::string path = base + "/" + std::to_string(fd);
+      struct stat st;
+      if (ReadLink(path.c_str(), link) == 0 && wanted(link) && stat(path.c_str(), &st) == 0) found(pid, st);
+    }
+  }
+}
+
 // deletedHolders(pids: number[]): { pid, dev, ino }[]: which of these tasks have a file open that has no name, memfds
 // among them. Tasks that are gone or not ours to look into are passed over.
 Napi::Value deletedHolders(const Napi::CallbackInfo &info) {
@@ -213,24 +230,16 @@ Napi::Value deletedHolders(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
   Napi::Array result = Napi::Array::New(env);
   uint32_t count = 0;
-  std::string link;
-  for (int pid : GetInts(info[0])) {
-    std::string base = "/proc/" + std::to_string(pid) + "/fd";
-    std::vector<int> fds;
-    if (ListNumbers(base, fds) != 0) continue;
-    for (int fd : fds) {
-      std::string path = base + "/" + std::to_string(fd);
-      struct stat st;
-      if (ReadLink(path.c_str(), link) != 0 || link.size() < kDeleted.size()) continue;
-      if (link.compare(link.size() - kDeleted.size(), kDeleted.size(), kDeleted) != 0) continue;
-      if (stat(path.c_str(), &st) != 0) continue;
-      Napi::Object object = Napi::Object::New(env);
-      object.Set("pid", Napi::Number::New(env, pid));
-      object.Set("dev", ToBigInt(env, st.st_dev));
-      object.Set("ino", ToBigInt(env, st.st_ino));
-      result.Set(count++, object);
-    }
-  }
+  auto is_deleted = [](const std::string &link) {
+    return link.size() >= kDeleted.size() && link.compare(link.size() - kDeleted.size(), kDeleted.size(), kDeleted) == 0;
+  };
+  EachOpenFile(GetInts(info[0]), is_deleted, [&](int pid, const struct stat &st) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("pid", Napi::Number::New(env, pid));
+    object.Set("dev", ToBigInt(env, st.st_dev));
+    object.Set("ino", ToBigInt(env, st.st_ino));
+    result.Set(count++, object);
+  });
   return result;
 }
 CRCTL_EXPORT(deletedHolders);
@@ -242,22 +251,14 @@ Napi::Value fileHolders(const Napi::CallbackInfo &info) {
   uint64_t dev = GetUint64(info[1]);
   Napi::Array result = Napi::Array::New(env);
   uint32_t count = 0;
-  std::string link;
-  for (int pid : GetInts(info[0])) {
-    std::string base = "/proc/" + std::to_string(pid) + "/fd";
-    std::vector<int> fds;
-    if (ListNumbers(base, fds) != 0) continue;
-    for (int fd : fds) {
-      std::string path = base + "/" + std::to_string(fd);
-      struct stat st;
-      if (ReadLink(path.c_str(), link) != 0 || link[0] != '/') continue;
-      if (stat(path.c_str(), &st) != 0 || st.st_dev != dev) continue;
-      Napi::Object object = Napi::Object::New(env);
-      object.Set("pid", Napi::Number::New(env, pid));
-      object.Set("ino", ToBigInt(env, st.st_ino));
-      result.Set(count++, object);
-    }
-  }
+  auto has_path = [](const std::string &link) { return link[0] == '/'; };
+  EachOpenFile(GetInts(info[0]), has_path, [&](int pid, const struct stat &st) {
+    if (st.st_dev != dev) return;
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("pid", Napi::Number::New(env, pid));
+    object.Set("ino", ToBigInt(env, st.st_ino));
+    result.Set(count++, object);
+  });
   return result;
 }
 CRCTL_EXPORT(fileHolders);

@@ -5,6 +5,7 @@
  */
 #include <linux/fdtable.h>
 #include <linux/sched/signal.h>
+#include <linux/xarray.h>
 
 #include "compat/eventfd.h"
 #include "crctl.h"
@@ -24,6 +25,7 @@ struct found {
 struct table {
 	struct found *found;
 	u32 size, count;
+	struct xarray queues;		/* message queues that have been told, by inode */
 };
 
 /* Of what is told by one value that, or 0 if there is nothing to be told. */
@@ -125,18 +127,18 @@ static int make_room(struct crctl_told *told, u32 need)
 	return 0;
 }
 
-/* What is in a queue is told once. */
-static bool is_known(const struct table *t, const struct found *f)
+/*
+ * What is in a queue is told once, however many descriptors lead there. Return: 0 the first
+ * time, then -EBUSY, or -ENOMEM.
+ */
+static int remember_queue(struct table *t, const struct found *f)
 {
-	const struct found *other;
+	struct inode *inode = file_inode(f->file);
 
-	for (other = t->found; other < f; other++)
-		if (other->mqueue && file_inode(other->file) == file_inode(f->file))
-			return true;
-	return false;
+	return xa_insert(&t->queues, (unsigned long)inode, inode, GFP_KERNEL_ACCOUNT);
 }
 
-static int tell(const struct table *t, const struct found *f, struct crctl_told *told)
+static int tell(struct table *t, const struct found *f, struct crctl_told *told)
 {
 	u32 room = f->room ?: CRCTL_TERMINAL_EXTRA;
 	int ret;
@@ -151,10 +153,12 @@ static int tell(const struct table *t, const struct found *f, struct crctl_told 
 	cond_resched();
 	if (fatal_signal_pending(current))
 		return -EINTR;
-	if (f->mqueue && is_known(t, f))
-		return 0;
-	if (f->mqueue)
+	if (f->mqueue) {
+		ret = remember_queue(t, f);
+		if (ret)
+			return ret == -EBUSY ? 0 : ret;
 		room = crctl_mqueue_room(f->file);
+	}
 	ret = make_room(told, room);
 	if (ret)
 		return ret;
@@ -174,7 +178,7 @@ static u32 records_of(const struct found *f)
 	return f->file && !f->mqueue ? CRCTL_TERMINAL_RECORDS : 1;
 }
 
-static int tell_all(const struct table *t, struct crctl_notes *n)
+static int tell_all(struct table *t, struct crctl_notes *n)
 {
 	struct crctl_told told = {};
 	size_t records = 0;
@@ -204,8 +208,10 @@ int crctl_descriptors_dump(struct crctl_group *g, struct crctl_notes *n)
 	struct table t = {};
 	int ret = find(g, &t);
 
+	xa_init(&t.queues);
 	if (!ret && t.count)
 		ret = tell_all(&t, n);
+	xa_destroy(&t.queues);
 	forget(&t);
 	return ret;
 }
