@@ -4,15 +4,7 @@
  */
 
 import type { Inventory } from "../image/schema.js";
-import {
-  bootId,
-  clockOffsets,
-  hasTimeNamespaces,
-  machineClocks,
-  mayMakeTimeNamespaces,
-  sameOffsets,
-  type ClockOffsets,
-} from "../proc/clocks.js";
+import { clockOffsets, hasTimeNamespaces, machineClocks, mayMakeTimeNamespaces, sameOffsets, type ClockOffsets } from "../proc/clocks.js";
 import type { RestoreContext } from "./context.js";
 import { OP } from "./plan.js";
 
@@ -25,10 +17,9 @@ export function planClocks(inventory: Inventory, force: boolean, context: Restor
   const { clocks, timeOffsets } = inventory;
   const own = clockOffsets("self");
   const machine = machineClocks();
-  const wanted: ClockOffsets =
-    inventory.bootId === bootId()
-      ? timeOffsets
-      : { monotonic: clocks.monotonic - machine.monotonic, boottime: clocks.boottime - machine.boottime };
+  const wanted: ClockOffsets = context.sameBoot
+    ? timeOffsets
+    : { monotonic: clocks.monotonic - machine.monotonic, boottime: clocks.boottime - machine.boottime };
   if (sameOffsets(wanted, own)) return;
   if (hasTimeNamespaces() && mayMakeTimeNamespaces()) {
     context.create({
