@@ -1,12 +1,11 @@
 /** System V semaphores and message queues: as they are saved and restored, and when they meet others. */
 
 import { expect } from "chai";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describeOutcome, must, mustFail, run, type Outcome } from "./lib/crctl.js";
 import { faulty, naming } from "./lib/faults.js";
+import { withHelper } from "./lib/helper.js";
 import { PROGRAMS } from "./lib/paths.js";
 import { Program } from "./lib/program.js";
 import { describeRows, withJournal } from "./lib/scenario.js";
@@ -35,18 +34,8 @@ function objects(kind: Kind): { key: number; id: number }[] {
 const idOf = (kind: Kind): number => objects(kind).find(({ key }) => key === KEY)?.id ?? -1;
 
 /** Somebody who uses it until he is let go. */
-async function withUser(kind: Kind, args: readonly (string | number)[], act: (pid: number) => Promise<void>): Promise<void> {
-  const child = spawn(path.join(PROGRAMS, "sysv"), [kind, ...args.map(String)], { stdio: ["pipe", "pipe", "ignore"] });
-  const ended = once(child, "exit");
-  try {
-    await once(child.stdout, "data");
-    await act(child.pid ?? 0);
-  } finally {
-    child.stdin.end();
-    child.kill();
-    await ended;
-  }
-}
+const withUser = (kind: Kind, args: readonly (string | number)[], act: (pid: number) => Promise<void>): Promise<void> =>
+  withHelper("sysv", [kind, ...args], act);
 
 /** What differs between the kinds. */
 const KINDS = {

@@ -1,12 +1,11 @@
 /** System V shared memory whose segments meet others: of outsiders, those that stayed in the kernel, those of a restore that fails. */
 
 import { expect } from "chai";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describeOutcome, must, mustFail, run, type Outcome } from "./lib/crctl.js";
 import { faulty, naming } from "./lib/faults.js";
+import { withHelper } from "./lib/helper.js";
 import { PROGRAMS } from "./lib/paths.js";
 import { Program } from "./lib/program.js";
 import { withJournal } from "./lib/scenario.js";
@@ -45,16 +44,7 @@ function segments(): Found[] {
 const holder = (): Promise<Program> => Program.start("sysv_hold", [KEY.toString(16)]);
 
 /** Somebody who has the segment attached until he is let go. */
-async function withAttached(id: number, act: (pid: number) => Promise<void>): Promise<void> {
-  const child = spawn(path.join(PROGRAMS, "segment"), ["attach", String(id)], { stdio: ["pipe", "pipe", "ignore"] });
-  try {
-    await once(child.stdout, "data");
-    await act(child.pid ?? 0);
-  } finally {
-    child.stdin.end();
-    await once(child, "exit");
-  }
-}
+const withAttached = (id: number, act: (pid: number) => Promise<void>): Promise<void> => withHelper("segment", ["attach", id], act);
 
 describe("System V shared memory", () => {
   // what a test that failed has left

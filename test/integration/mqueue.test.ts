@@ -1,11 +1,10 @@
 /** POSIX message queues: as they are saved and restored, and when they meet others. */
 
 import { expect } from "chai";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import path from "node:path";
 import { describeOutcome, must, mustFail, run, type Outcome } from "./lib/crctl.js";
 import { faulty, naming } from "./lib/faults.js";
+import { withHelper } from "./lib/helper.js";
 import { PROGRAMS } from "./lib/paths.js";
 import { Program } from "./lib/program.js";
 import { describeRows, withJournal } from "./lib/scenario.js";
@@ -23,18 +22,7 @@ async function isThere(): Promise<boolean> {
 }
 
 /** Somebody who has it open until he is let go. */
-async function withUser(act: (pid: number) => Promise<void>): Promise<void> {
-  const child = spawn(path.join(PROGRAMS, "mq"), [NAME, "hold"], { stdio: ["pipe", "pipe", "ignore"] });
-  const ended = once(child, "exit");
-  try {
-    await once(child.stdout, "data");
-    await act(child.pid ?? 0);
-  } finally {
-    child.stdin.end();
-    child.kill();
-    await ended;
-  }
-}
+const withUser = (act: (pid: number) => Promise<void>): Promise<void> => withHelper("mq", [NAME, "hold"], act);
 
 /** what the program puts into it, as `mq stat` tells it; and with one more */
 const HELD = /^2 11 \d+$/;
