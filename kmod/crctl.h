@@ -71,22 +71,30 @@ void crctl_clock_offsets(const struct nsproxy *ns, struct crctl_clock_offsets *o
 
 /*
  * A stopped thread group, every thread of it verified not to run (see
- * proc/stopped.c). threads[0] is the leader. Ids are those of @ns, the pid
- * namespace of the opener.
+ * proc/stopped.c). threads[0] is the leader. Others may have outlived it: then
+ * it has its ids, name and credentials still, and no memory, files or stack;
+ * what threads have in common is taken from the first that lives. Ids are those
+ * of @ns, the pid namespace of the opener.
  */
 struct crctl_group {
 	struct task_struct *leader;
+	unsigned int first;		/* of the threads that live: 1 if the leader has exited */
 	struct mm_struct *mm;
 	struct pid_namespace *ns;
 	unsigned int nr_threads;
 	struct task_struct **threads;
 	struct pid **pids;		/* of each thread */
-	unsigned int nr_stacks;		/* threads whose stacks are held */
+	unsigned int nr_stacks;		/* threads from the first on whose stacks are held */
 	unsigned long *switches;	/* wait_task_inactive() of each thread */
 	u64 realtime_ns, monotonic_ns, boottime_ns;	/* the machine's */
 	struct crctl_clock_offsets offsets;
 	u64 xfeatures_used;		/* filled in by crctl_regs_dump() */
 };
+
+static inline struct task_struct *crctl_first(const struct crctl_group *g)
+{
+	return g->threads[g->first];
+}
 
 /*
  * kinds/: the dump halves. Each appends its notes, or calls crctl_refuse() for

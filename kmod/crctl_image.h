@@ -67,7 +67,8 @@ enum crctl_note_type {
 	CRCTL_NT_PROCESS	= CRCTL_NOTE_TYPE(4),	/* struct crctl_process */
 	CRCTL_NT_THREAD		= CRCTL_NOTE_TYPE(5),	/* struct crctl_thread; one note per thread, leader
 					 * first, each after its NT_PRSTATUS and
-					 * NT_X86_XSTATE; extra: pid vector (u32[]) */
+					 * NT_X86_XSTATE, which one that has exited
+					 * lacks; extra: pid vector (u32[]) */
 	CRCTL_NT_SIGACTION	= CRCTL_NOTE_TYPE(6),	/* struct crctl_sigaction[64], signal 1 first */
 	CRCTL_NT_SIGPENDING	= CRCTL_NOTE_TYPE(7),	/* struct crctl_sigpending[]; absent if none */
 	CRCTL_NT_TIMER		= CRCTL_NOTE_TYPE(8),	/* struct crctl_timer[]; absent if none */
@@ -243,6 +244,9 @@ struct crctl_thread {
 	__u64 restart_left_ns;	/* time left of its timeout when the dump was opened */
 	__u32 seccomp_mode;	/* 0, 1 strict, 2 filter */
 	__u32 in_syscall;	/* orig_rax is a system call number */
+	__u32 exited;		/* 1: the leader, which others have outlived; what is above from sigmask
+				 * on is 0 then */
+	__u32 exit_status;	/* what it passed to exit(2) then, 0 to 255; else 0 */
 };
 
 /* crctl_thread.settings, of prctl(2) and arch_prctl(2) */
@@ -470,7 +474,7 @@ enum crctl_refusal_code {
 	CRCTL_REFUSE_IO_URING	= 18,
 	CRCTL_REFUSE_DEBUGREG	= 19,	/* hardware breakpoints in use */
 	CRCTL_REFUSE_UPROBE	= 20,
-	CRCTL_REFUSE_LEADER	= 21,	/* thread group leader has exited */
+	CRCTL_REFUSE_LEADER	= 21,	/* the leader was ended by a signal of its own */
 	CRCTL_REFUSE_THREAD	= 22,	/* other state of a thread; see the text */
 	CRCTL_REFUSE_LANDLOCK	= 23,
 	CRCTL_REFUSE_SEM_UNDO	= 24,	/* a list of System V semaphores that is not shared as usual, or not known */

@@ -29,4 +29,11 @@ struct crctl_shared_pages {
  */
 #define CRCTL_DUMP_LEAVE_OUT	_IOWR('C', 2, struct crctl_shared_pages)
 
+/*
+ * The descriptor @arg of the process, as a new descriptor of the caller, which is
+ * returned: as by pidfd_getfd(2), which fails for a process whose first thread has exited
+ * (before Linux 6.9). EBADF: it has none; EPERM; EMFILE; EACCES, EBUSY, ESRCH as above.
+ */
+#define CRCTL_DUMP_GET_FILE	_IO('C', 3)
+
 #endif /* CRCTL_IOCTL_H */

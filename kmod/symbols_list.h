@@ -39,6 +39,7 @@ CRCTL_SYM(int, walk_page_range,
 	  (struct mm_struct *mm, unsigned long start, unsigned long end,
 	   const struct mm_walk_ops *ops, void *private))
 CRCTL_SYM(struct file *, get_mm_exe_file, (struct mm_struct *mm))
+CRCTL_SYM(int, security_file_receive, (struct file *file))
 
 /* entries in /proc/<pid> */
 CRCTL_SYM(struct inode *, proc_pid_make_inode,
@@ -110,6 +111,7 @@ CRCTL_SYM(long, __x64_sys_setfsuid, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_setfsgid, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_capset, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_fcntl, (const struct pt_regs *regs))
+CRCTL_SYM(long, __x64_sys_exit, (const struct pt_regs *regs))
 CRCTL_SYM(long, __x64_sys_mq_notify, (const struct pt_regs *regs))
 
 /* what a restart block may point to */

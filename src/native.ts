@@ -127,6 +127,7 @@ export interface FrozenTask {
   zombie: boolean;
   /** stopped by a signal, not only by us */
   stopped: boolean;
+  /** those that live, the one with the id of the process first */
   threads: number[];
 }
 
@@ -244,7 +245,9 @@ export interface Native {
   rlimits(pid: number): { soft: bigint; hard: bigint }[];
   kcmpFiles(pids: readonly number[], fds: readonly number[], buckets: readonly number[]): number[];
   kcmp(pid1: number, pid2: number, type: number, index1: number, index2: number): number;
-  pidfdOpen(pid: number): number;
+  /** A descriptor of ours on the very description that the process of an open dump has as `fd`. */
+  dumpedFile(dump: number, fd: number): number;
+  pidfdOpen(pid: number, flags?: number): number;
   pidfdGetfd(pidfd: number, fd: number): number;
   sendSignal(pid: number, signal: number): void;
   clocks(): { realtime: bigint; monotonic: bigint; boottime: bigint };

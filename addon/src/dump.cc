@@ -29,5 +29,14 @@ Napi::Value leaveOut(const Napi::CallbackInfo &info) {
 }
 CRCTL_EXPORT(leaveOut);
 
+// dumpedFile(dump, fd): number. A descriptor of ours on the very description that the process of the dump has open.
+Napi::Value dumpedFile(const Napi::CallbackInfo &info) {
+  int fd = info[1].As<Napi::Number>().Int32Value();
+  int own = ioctl(info[0].As<Napi::Number>().Int32Value(), CRCTL_DUMP_GET_FILE, static_cast<unsigned long>(fd));
+  if (own < 0) throw SystemError(info.Env(), errno, "ioctl(CRCTL_DUMP_GET_FILE)", std::to_string(fd));
+  return Napi::Number::New(info.Env(), own);
+}
+CRCTL_EXPORT(dumpedFile);
+
 }  // namespace
 }  // namespace crctl

@@ -141,10 +141,11 @@ Napi::Value kcmp(const Napi::CallbackInfo &info) {
 }
 CRCTL_EXPORT(kcmp);
 
-// pidfdOpen(pid: number): number
+// pidfdOpen(pid: number, flags = 0): number
 Napi::Value pidfdOpen(const Napi::CallbackInfo &info) {
   int pid = info[0].As<Napi::Number>().Int32Value();
-  long fd = syscall(SYS_pidfd_open, pid, 0);
+  int flags = info[1].IsNumber() ? info[1].As<Napi::Number>().Int32Value() : 0;
+  long fd = syscall(SYS_pidfd_open, pid, flags);
   if (fd < 0) throw SystemError(info.Env(), errno, "pidfd_open", std::to_string(pid));
   return Napi::Number::New(info.Env(), static_cast<double>(fd));
 }

@@ -57,6 +57,14 @@ void Sleep(long ns) {
   nanosleep(&time, nullptr);
 }
 
+// As /proc/<pid>/stat has it; 'X' if there is no such task.
+char StateOf(pid_t pid) {
+  std::string stat;
+  if (ReadWhole(("/proc/" + std::to_string(pid) + "/stat").c_str(), stat) != 0) return 'X';
+  size_t close = stat.rfind(')');
+  return close == std::string::npos || close + 2 >= stat.size() ? 'X' : stat[close + 2];
+}
+
 // How long threads that were told to stop are waited for, all together, to be let go again.
 constexpr uint64_t kReleaseNs = 500000000;
 
@@ -91,7 +99,10 @@ class Freezer {
   void List() {
     Add(root_, 0);
     for (size_t i = 0; i < tasks_.size(); i++) {
-      for (pid_t tid : Tids(tasks_[i].pid)) tasks_[i].threads.push_back({tid});
+      for (pid_t tid : Tids(tasks_[i].pid)) {
+        if (tid != tasks_[i].pid || strchr("ZX", StateOf(tid)) == nullptr) tasks_[i].threads.push_back({tid});
+      }
+      tasks_[i].zombie = tasks_[i].threads.empty();
       try {
         AddChildren(i);
       } catch (const Failure &) {
@@ -169,7 +180,7 @@ class Freezer {
       task.threads.push_back({tid});
       more = live = true;
     }
-    // the leader may be a zombie of a group that lives: the module names that
+    // the leader may be a zombie of a group that lives
     if (!live) task.zombie = true;
     return more;
   }
@@ -332,24 +343,16 @@ Napi::Value thaw(const Napi::CallbackInfo &info) {
 }
 CRCTL_EXPORT(thaw);
 
-// Whether stat says that the task is stopped, or there is no task to wait for.
-bool StoppedOrGone(pid_t pid) {
-  std::string stat;
-  if (ReadWhole(("/proc/" + std::to_string(pid) + "/stat").c_str(), stat) != 0) return true;
-  size_t close = stat.rfind(')');
-  return close == std::string::npos || close + 2 >= stat.size() || strchr("TZX", stat[close + 2]) != nullptr;
-}
-
 // stopAndThaw(pids, tids, timeoutMs): bigint, the time in ns. Each task gets a SIGSTOP before it is let go: none runs an
-// instruction of its own. Waits until they are stopped.
+// instruction of its own. Waits until their threads are stopped.
 Napi::Value stopAndThaw(const Napi::CallbackInfo &info) {
-  auto pids = GetInts(info[0]);
-  for (int pid : pids) kill(pid, SIGSTOP);
-  for (int tid : GetInts(info[1])) ptrace(PTRACE_DETACH, tid, 0, 0);
+  auto tids = GetInts(info[1]);
+  for (int pid : GetInts(info[0])) kill(pid, SIGSTOP);
+  for (int tid : tids) ptrace(PTRACE_DETACH, tid, 0, 0);
   uint64_t now = MonotonicNs();
   uint64_t deadline = now + static_cast<uint64_t>(info[2].As<Napi::Number>().Int64Value()) * 1000000ull;
-  for (int pid : pids) {
-    while (!StoppedOrGone(pid) && MonotonicNs() < deadline) Sleep(100000);
+  for (int tid : tids) {
+    while (strchr("TZX", StateOf(tid)) == nullptr && MonotonicNs() < deadline) Sleep(100000);
   }
   return ToBigInt(info.Env(), now);
 }

@@ -199,6 +199,11 @@ int crctl_check_thread(const struct crctl_thread_ref *t,
 	if (r.pdeath_signal > 64 || r.seccomp_mode > 2 || r.settings & ~CRCTL_SETTINGS ||
 	    r.in_syscall > 1)
 		return bad(why, "an attribute of a thread is out of range");
+	if (r.exit_status > (r.exited ? 255 : 0))
+		return bad(why, "an exit status is out of range");
+	if (r.exited)
+		return all_zero((const u8 *)&r.sigmask, (u8 *)&r.exited - (u8 *)&r.sigmask) ? 0 :
+		       bad(why, "a thread that has exited has a state");
 	switch (r.restart_kind) {
 	case CRCTL_RESTART_NONE:
 		break;

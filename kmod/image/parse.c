@@ -118,6 +118,27 @@ static int one_record(const struct note *n, void *out, u32 size,
 	return 0;
 }
 
+/* The leader may have exited, and has no registers then. */
+static int parse_thread(const struct note *n, struct crctl_parsed *p, u32 idx)
+{
+	struct crctl_thread_ref *t = &p->threads[idx];
+	struct crctl_thread rec;
+	int ret = open_ref(n, sizeof(rec), &t->rec, &p->why);
+
+	if (ret)
+		return ret;
+	if (t->rec.count != 1)
+		return bad(&p->why, "a thread note needs exactly one record");
+	crctl_rec(&t->rec, 0, &rec, sizeof(rec));
+	if (rec.exited > (idx ? 0 : 1) || (rec.exited && p->nr_threads == 1))
+		return bad(&p->why, "a thread that has exited is not the first of several");
+	if (rec.exited && (t->prstatus || t->xstate))
+		return bad(&p->why, "a thread that has exited has registers");
+	if (!rec.exited && (!t->prstatus || !t->xstate))
+		return bad(&p->why, "a thread without registers");
+	return 0;
+}
+
 /* Notes whose record is copied out; only whether they were there is kept. */
 enum { SEEN_IMAGE, SEEN_PROCESS, SEEN_CONTROL, NR_SEEN };
 
@@ -125,8 +146,6 @@ static int parse_crctl(const struct note *n, struct crctl_parsed *p,
 		       struct crctl_ref *seen, u32 nr_threads, u32 *thread)
 {
 	const char **why = &p->why;
-	struct crctl_thread_ref *t;
-	int ret;
 
 	switch (n->type) {
 	case CRCTL_NT_IMAGE:
@@ -174,16 +193,7 @@ static int parse_crctl(const struct note *n, struct crctl_parsed *p,
 	case CRCTL_NT_THREAD:
 		if (*thread >= nr_threads)
 			return bad(why, "more threads than counted");
-		t = &p->threads[*thread];
-		if (!t->prstatus || !t->xstate)
-			return bad(why, "a thread without registers");
-		ret = open_ref(n, sizeof(struct crctl_thread), &t->rec, why);
-		if (ret)
-			return ret;
-		if (t->rec.count != 1)
-			return bad(why, "a thread note needs exactly one record");
-		++*thread;
-		return 0;
+		return parse_thread(n, p, (*thread)++);
 	case CRCTL_NT_REFUSAL:
 		return bad(why, "the image is of a task that could not be saved");
 	default:

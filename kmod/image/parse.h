@@ -57,8 +57,8 @@ struct crctl_ref {
 };
 
 struct crctl_thread_ref {
-	const u8 *prstatus;	/* CRCTL_PRSTATUS_SIZE bytes */
-	const u8 *xstate;
+	const u8 *prstatus;	/* CRCTL_PRSTATUS_SIZE bytes; NULL: it has exited */
+	const u8 *xstate;	/* NULL likewise */
 	u32 xstate_size;
 	struct crctl_ref rec;	/* one struct crctl_thread */
 };

@@ -81,12 +81,14 @@ static void forget(struct table *t)
 
 static int find(struct crctl_group *g, struct table *t)
 {
+	struct task_struct *first = crctl_first(g);
+
 	for (;;) {
 		t->count = 0;
-		task_lock(g->leader);
-		if (g->leader->files)
-			iterate_fd(g->leader->files, 0, look, t);
-		task_unlock(g->leader);
+		task_lock(first);
+		if (first->files)
+			iterate_fd(first->files, 0, look, t);
+		task_unlock(first);
 		if (t->count <= t->size)
 			return 0;
 		/* Who shares the table may add to it meanwhile. */

@@ -158,12 +158,13 @@ static int look(const void *private, struct file *file, unsigned int fd)
 /* A memfd need not be mapped. One of them is reason enough. */
 static void check_descriptors(struct crctl_group *g, struct crctl_notes *n)
 {
+	struct task_struct *first = crctl_first(g);
 	int found = 0;
 
-	task_lock(g->leader);
-	if (g->leader->files)
-		found = iterate_fd(g->leader->files, 0, look, NULL);
-	task_unlock(g->leader);
+	task_lock(first);
+	if (first->files)
+		found = iterate_fd(first->files, 0, look, NULL);
+	task_unlock(first);
 	if (found)
 		crctl_refuse(n, CRCTL_REFUSE_MEMPOLICY, 0, 0, found - 1,
 			     "shared memory with a NUMA policy (mbind), descriptor %d",

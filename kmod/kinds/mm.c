@@ -110,7 +110,7 @@ static int fill_mm(struct crctl_group *g, struct crctl_mm *r)
 	r->mmap_base = mm->mmap_base;
 	r->lock_future = mm->def_flags & VM_LOCKED ?
 			 (mm->def_flags & VM_LOCKONFAULT ? 2 : 1) : 0;
-	r->dumpable = crctl_is_dumpable(g->threads[0], mm);
+	r->dumpable = crctl_is_dumpable(crctl_first(g), mm);
 	r->thp_disable = crctl_mm_flag(mm, CRCTL_MMF_DISABLE_THP);
 	r->coredump_filter = crctl_dump_filter(mm);
 	r->membarrier = membarrier_of(mm);
@@ -143,7 +143,7 @@ static char *fill_exe(struct file *exe, struct crctl_mm *r, struct crctl_notes *
 
 static int add_mm(struct crctl_group *g, struct crctl_notes *n, char *room)
 {
-	struct crctl_mm r = { .exe_fd = -1, .personality = g->leader->personality };
+	struct crctl_mm r = { .exe_fd = -1, .personality = crctl_first(g)->personality };
 	struct file *exe;
 	char *path = NULL;
 	int err;
@@ -194,7 +194,7 @@ int crctl_mm_dump(struct crctl_group *g, struct crctl_notes *n)
 	int err;
 
 	check_context(g, n);
-	for (i = 0; i < g->nr_threads; i++)
+	for (i = g->first; i < g->nr_threads; i++)
 		check_thread(g, g->threads[i], n);
 
 	room = kmalloc(PATH_MAX, GFP_KERNEL);

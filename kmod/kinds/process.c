@@ -49,7 +49,7 @@ int crctl_process_dump(struct crctl_group *g, struct crctl_notes *n)
 	if (!crctl_lock_sighand(g->leader, &flags))
 		return -ESRCH;
 	if (sig->flags & SIGNAL_STOP_STOPPED)
-		out.stop_signal = (g->leader->jobctl & JOBCTL_STOP_SIGMASK) ?: SIGSTOP;
+		out.stop_signal = (crctl_first(g)->jobctl & JOBCTL_STOP_SIGMASK) ?: SIGSTOP;
 	unlock_task_sighand(g->leader, &flags);
 	crctl_itimers_dump(g, &out);
 	return crctl_note_records(n, CRCTL_NT_PROCESS, &out, sizeof(out), 1, NULL, 0);

@@ -33,7 +33,7 @@ static void remember(struct sharers *s, const struct crctl_group *g, struct task
  */
 static void look_at(struct sharers *s, const struct crctl_group *g, struct task_struct *t)
 {
-	const struct task_struct *own = g->threads[0];
+	const struct task_struct *own = crctl_first(g);
 
 	if (t->flags & PF_KTHREAD)
 		return;
@@ -63,7 +63,7 @@ static void find_sharers(struct sharers *s, const struct crctl_group *g)
 
 static void check_thread(struct crctl_group *g, struct task_struct *t, struct crctl_notes *n)
 {
-	const struct task_struct *first = g->threads[0];
+	const struct task_struct *first = crctl_first(g);
 	pid_t tid = task_pid_nr_ns(t, g->ns);
 
 	if (t->files != first->files)
@@ -99,7 +99,7 @@ int crctl_shared_dump(struct crctl_group *g, struct crctl_notes *n)
 	struct sharers s[NR_SHARED] = {};
 	unsigned int i, k;
 
-	for (i = 0; i < g->nr_threads; i++)
+	for (i = g->first; i < g->nr_threads; i++)
 		check_thread(g, g->threads[i], n);
 	find_sharers(s, g);
 	for (k = 0; k < NR_SHARED; k++)

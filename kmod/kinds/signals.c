@@ -95,7 +95,7 @@ static int collect_all(struct crctl_group *g, struct pending_out *out)
 	if (!crctl_lock_sighand(g->leader, &flags))
 		return -ESRCH;
 	collect(out, &g->leader->signal->shared_pending, 0);
-	for (i = 0; i < g->nr_threads; i++)
+	for (i = g->first; i < g->nr_threads; i++)
 		collect(out, &g->threads[i]->pending, i + 1);
 	unlock_task_sighand(g->leader, &flags);
 	return 0;

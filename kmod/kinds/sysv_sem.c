@@ -263,10 +263,10 @@ static bool has_entries(const struct crctl_undo_list *list)
  */
 static void check_threads(struct crctl_group *g, struct crctl_notes *n)
 {
-	const struct crctl_undo_list *first = crctl_undo_list(g->threads[0]), *own;
+	const struct crctl_undo_list *first = crctl_undo_list(crctl_first(g)), *own;
 	unsigned int i;
 
-	for (i = 1; i < g->nr_threads; i++) {
+	for (i = g->first + 1; i < g->nr_threads; i++) {
 		own = crctl_undo_list(g->threads[i]);
 		if (own != first && (has_entries(own) || has_entries(first)))
 			crctl_refuse(n, CRCTL_REFUSE_SEM_UNDO,
@@ -287,7 +287,7 @@ static int look(struct told *told, struct crctl_group *g, u32 *own_entries)
 		told->own_entries = 0;
 		if (told->own)
 			ret = count_own(told->own, own_entries);
-		if (!ret && CRCTL_SEM_LAYOUT && is_here(g->leader))
+		if (!ret && CRCTL_SEM_LAYOUT && is_here(crctl_first(g)))
 			ret = look_at_all(told, current->nsproxy->ipc_ns);
 		if (ret || told->own_entries == *own_entries)
 			return ret;
@@ -304,7 +304,7 @@ static int look(struct told *told, struct crctl_group *g, u32 *own_entries)
  */
 int crctl_sem_dump(struct crctl_group *g, struct crctl_notes *n)
 {
-	struct told told = { .own = crctl_undo_list(g->leader) };
+	struct told told = { .own = crctl_undo_list(crctl_first(g)) };
 	u32 own_entries = 0;
 	int ret;
 

@@ -49,7 +49,7 @@ static void refuse_thread(struct crctl_group *g, struct task_struct *t,
 	if (crctl_rseq_slice(t))
 		crctl_refuse(n, CRCTL_REFUSE_THREAD, tid, 0, 0,
 			     "a thread asked for longer time slices (PR_RSEQ_SLICE_EXTENSION)");
-	if (t->personality != g->leader->personality)
+	if (t->personality != crctl_first(g)->personality)
 		crctl_refuse(n, CRCTL_REFUSE_THREAD, tid, 0, t->personality,
 			     "a thread has a personality of its own");
 #ifdef CONFIG_SCHED_CORE
@@ -62,12 +62,40 @@ static void refuse_thread(struct crctl_group *g, struct task_struct *t,
 			     "a thread left its group");
 }
 
+static int dump_state(struct crctl_group *g, struct task_struct *t, struct crctl_thread *out,
+		      struct crctl_notes *n)
+{
+	unsigned long flags;
+
+	if (!crctl_lock_sighand(t, &flags))
+		return -ESRCH;
+	/* In sigsuspend(2) and its like the task's own mask is the saved one. */
+	out->sigmask = test_tsk_restore_sigmask(t) ? t->saved_sigmask.sig[0]
+						   : t->blocked.sig[0];
+	unlock_task_sighand(t, &flags);
+	out->sas_sp = t->sas_ss_sp;
+	out->sas_size = t->sas_ss_size;
+	out->sas_flags = t->sas_ss_flags & SS_AUTODISARM;
+	if (!t->sas_ss_size)
+		out->sas_flags |= SS_DISABLE;
+	out->pdeath_signal = t->pdeath_signal;
+	out->robust_list = (unsigned long)CRCTL_ROBUST_LIST(t);
+	out->clear_child_tid = (unsigned long)t->clear_child_tid;
+	crctl_rseq_read(t, &out->rseq, &out->rseq_len, &out->rseq_sig);
+	out->timer_slack_ns = t->timer_slack_ns;
+	out->settings = crctl_prctl_dump(t);
+	out->seccomp_mode = t->seccomp.mode;
+	crctl_restart_dump(g, t, out, n);
+	refuse_thread(g, t, n);
+	return 0;
+}
+
 int crctl_thread_dump(struct crctl_group *g, unsigned int idx, struct crctl_notes *n)
 {
 	struct task_struct *t = g->threads[idx];
 	struct crctl_thread out = { };
 	u32 pids[CRCTL_MAX_PID_LEVELS + 1];
-	unsigned long flags;
+	int ret = 0;
 
 	BUILD_BUG_ON(MAX_PID_NS_LEVEL > CRCTL_MAX_PID_LEVELS);
 	dump_pids(g, idx, &out, pids);
@@ -75,27 +103,13 @@ int crctl_thread_dump(struct crctl_group *g, unsigned int idx, struct crctl_note
 	memcpy(out.comm, t->comm, sizeof(out.comm));
 	task_unlock(t);
 	out.comm[sizeof(out.comm) - 1] = '\0';
-	if (!crctl_lock_sighand(t, &flags))
-		return -ESRCH;
-	/* In sigsuspend(2) and its like the task's own mask is the saved one. */
-	out.sigmask = test_tsk_restore_sigmask(t) ? t->saved_sigmask.sig[0]
-						  : t->blocked.sig[0];
-	unlock_task_sighand(t, &flags);
-	out.sas_sp = t->sas_ss_sp;
-	out.sas_size = t->sas_ss_size;
-	out.sas_flags = t->sas_ss_flags & SS_AUTODISARM;
-	if (!t->sas_ss_size)
-		out.sas_flags |= SS_DISABLE;
-	out.pdeath_signal = t->pdeath_signal;
-	out.robust_list = (unsigned long)CRCTL_ROBUST_LIST(t);
-	out.clear_child_tid = (unsigned long)t->clear_child_tid;
-	crctl_rseq_read(t, &out.rseq, &out.rseq_len, &out.rseq_sig);
-	out.timer_slack_ns = t->timer_slack_ns;
-	out.settings = crctl_prctl_dump(t);
-	out.seccomp_mode = t->seccomp.mode;
-	crctl_restart_dump(g, t, &out, n);
-	refuse_thread(g, t, n);
-	return crctl_note_records(n, CRCTL_NT_THREAD, &out, sizeof(out), 1,
+	if (idx < g->first) {
+		out.exited = 1;
+		out.exit_status = (t->exit_code >> 8) & 0xff;
+	} else {
+		ret = dump_state(g, t, &out, n);
+	}
+	return ret ?: crctl_note_records(n, CRCTL_NT_THREAD, &out, sizeof(out), 1,
 				  pids, sizeof(u32) * out.nr_pids);
 }
 
@@ -138,6 +152,8 @@ int crctl_thread_restore(struct crctl_restore *r, u32 idx)
 
 	crctl_rec(&r->img.threads[idx].rec, 0, &t, sizeof(t));
 	crctl_call(__set_task_comm)(current, t.comm, false);
+	if (t.exited)
+		return 0;
 
 	if (!(t.sas_flags & SS_DISABLE) && t.sas_size) {
 		current->sas_ss_sp = t.sas_sp;

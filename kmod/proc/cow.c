@@ -10,7 +10,6 @@
  */
 #include <linux/file.h>
 #include <linux/mm.h>
-#include <linux/uaccess.h>
 
 #include "compat/mm.h"
 #include "compat/vma.h"
@@ -274,7 +273,15 @@ static int check(struct crctl_dump *d)
 	return err;
 }
 
-static int with_other(struct crctl_dump *d, struct crctl_shared_pages *arg, bool count_only)
+/**
+ * crctl_cow_ask() - compare the memory of two dumps, see crctl_ioctl.h
+ * @d: the dump that is asked
+ * @arg: which other one, and the answer
+ * @count_only: leave out nothing
+ *
+ * Return: 0 or a negative errno.
+ */
+int crctl_cow_ask(struct crctl_dump *d, struct crctl_shared_pages *arg, bool count_only)
 {
 	struct file *file = fget(arg->fd);
 	struct crctl_dump *other;
@@ -300,30 +307,4 @@ static int with_other(struct crctl_dump *d, struct crctl_shared_pages *arg, bool
 out:
 	fput(file);
 	return err;
-}
-
-/**
- * crctl_dump_ioctl() - see crctl_ioctl.h
- * @file: an open dump
- * @cmd: CRCTL_DUMP_*
- * @arg: user address of its argument
- *
- * Return: 0 or a negative errno.
- */
-long crctl_dump_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
-{
-	struct crctl_shared_pages __user *to = (void __user *)arg;
-	struct crctl_shared_pages shared;
-	int err;
-
-	if (cmd != CRCTL_DUMP_COUNT_SHARED && cmd != CRCTL_DUMP_LEAVE_OUT)
-		return -ENOTTY;
-	if (copy_from_user(&shared, to, sizeof(shared)))
-		return -EFAULT;
-	if (shared.pad)
-		return -EINVAL;
-	err = with_other(file->private_data, &shared, cmd == CRCTL_DUMP_COUNT_SHARED);
-	if (err)
-		return err;
-	return copy_to_user(to, &shared, sizeof(shared)) ? -EFAULT : 0;
 }

@@ -30,6 +30,10 @@ size_t crctl_dump_header(const struct crctl_dump *d, loff_t pos, void *buf, size
 void crctl_dump_lay_out(struct crctl_dump *d);
 
 /* cow.c */
+struct crctl_shared_pages;
+int crctl_cow_ask(struct crctl_dump *d, struct crctl_shared_pages *arg, bool count_only);
+
+/* ioctl.c */
 long crctl_dump_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 /* dump_read.c */

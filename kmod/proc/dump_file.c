@@ -69,7 +69,7 @@ static int add_threads(struct crctl_dump *d)
 
 	for (i = 0; i < d->g.nr_threads; i++) {
 		err = crctl_fault(DUMP_THREAD) ?:
-		      crctl_regs_dump(&d->g, i, &d->notes) ?:
+		      (i < d->g.first ? 0 : crctl_regs_dump(&d->g, i, &d->notes)) ?:
 		      crctl_thread_dump(&d->g, i, &d->notes);
 		if (err)
 			return err;
@@ -123,12 +123,9 @@ static int add_notes(struct crctl_dump *d)
 	info_at = n->len - sizeof(later);
 
 	crctl_group_refuse(&d->g, n);
-	/* What has lost its first thread has no state that the rest could be taken from. */
-	if (!READ_ONCE(d->g.leader->exit_state)) {
-		err = add_kinds(d);
-		if (err)
-			return err;
-	}
+	err = add_kinds(d);
+	if (err)
+		return err;
 	if (n->nr_refusals) {
 		err = crctl_note_records(n, CRCTL_NT_REFUSAL, n->refusal_recs,
 					 sizeof(struct crctl_refusal), n->nr_refusals,

@@ -66,8 +66,8 @@ static unsigned long stopped_switches(struct task_struct *t)
 }
 
 /*
- * The threads of the group that have not exited, the leader first if it is
- * among them. Without an array they are only compared with those in @g.
+ * The leader, and the threads of the group that have not exited. Without an
+ * array they are only compared with those in @g.
  */
 static int list_threads(const struct crctl_group *g, struct task_struct **array,
 			unsigned int room)
@@ -78,7 +78,7 @@ static int list_threads(const struct crctl_group *g, struct task_struct **array,
 
 	rcu_read_lock();
 	for_each_thread(g->leader, t) {
-		if (READ_ONCE(t->exit_state))
+		if (t != g->leader && READ_ONCE(t->exit_state))
 			continue;
 		if (nr == room || (!array && g->threads[nr] != t)) {
 			err = -EBUSY;
@@ -108,23 +108,24 @@ static int list_threads(const struct crctl_group *g, struct task_struct **array,
  */
 int crctl_group_verify(const struct crctl_group *g)
 {
+	struct task_struct *first = crctl_first(g);
 	struct mm_struct *mm;
 	unsigned int i;
 	int nr;
 
-	for (i = 0; i < g->nr_threads; i++)
+	for (i = g->first; i < g->nr_threads; i++)
 		if (stopped_switches(g->threads[i]) != g->switches[i])
 			goto changed;
 	nr = list_threads(g, NULL, g->nr_threads);
 	if (nr != g->nr_threads)
 		goto changed;
-	task_lock(g->threads[0]);
-	mm = g->threads[0]->mm;
-	task_unlock(g->threads[0]);
+	task_lock(first);
+	mm = first->mm;
+	task_unlock(first);
 	if (mm == g->mm)
 		return 0;
 changed:
-	return READ_ONCE(g->threads[0]->exit_state) ? -ESRCH : -EBUSY;
+	return READ_ONCE(first->exit_state) ? -ESRCH : -EBUSY;
 }
 
 /* Is @t in the middle of a system call that has not said how it ended? */
@@ -211,11 +212,14 @@ void crctl_group_refuse(struct crctl_group *g, struct crctl_notes *n)
 {
 	unsigned int i;
 
-	for (i = 0; i < g->nr_threads; i++)
+	for (i = g->first; i < g->nr_threads; i++)
 		refuse_thread(g, g->threads[i], n);
-	if (READ_ONCE(g->leader->exit_state))
-		crctl_refuse(n, CRCTL_REFUSE_LEADER, task_pid_nr_ns(g->leader, g->ns), 0, 0,
-			     "the first thread has exited and other threads go on; such a process cannot be made again");
+	/* which a filter of system calls does that kills only the thread, and nothing else */
+	if (g->first && g->leader->exit_code & 0x7f)
+		crctl_refuse(n, CRCTL_REFUSE_LEADER, task_pid_nr_ns(g->leader, g->ns), 0,
+			     g->leader->exit_code,
+			     "the first thread was ended by signal %d, which the others outlived",
+			     g->leader->exit_code & 0x7f);
 }
 
 /*
@@ -230,9 +234,11 @@ static int hold(struct crctl_group *g)
 	if (!g->pids)
 		return -ENOMEM;
 	for (i = 0; i < g->nr_threads; i++) {
-		if (!try_get_task_stack(g->threads[i]))
-			return -ESRCH;
-		g->nr_stacks++;
+		if (i >= g->first) {
+			if (!try_get_task_stack(g->threads[i]))
+				return -ESRCH;
+			g->nr_stacks++;
+		}
 		g->pids[i] = get_task_pid(g->threads[i], PIDTYPE_PID);
 		if (!g->pids[i])
 			return -ESRCH;
@@ -256,9 +262,10 @@ static int collect(struct crctl_group *g)
 	if (nr < 0)
 		return nr;
 	g->nr_threads = nr;
-	if (!nr)
+	g->first = READ_ONCE(g->leader->exit_state) ? 1 : 0;
+	if (nr <= g->first)
 		return -ESRCH;
-	for (i = 0; i < g->nr_threads; i++) {
+	for (i = g->first; i < g->nr_threads; i++) {
 		g->switches[i] = stopped_switches(g->threads[i]);
 		if (!g->switches[i])
 			return -EBUSY;
@@ -303,7 +310,7 @@ int crctl_group_get(struct crctl_group *g, struct task_struct *task)
 	if (err)
 		return err;
 
-	first = g->threads[0];
+	first = crctl_first(g);
 	task_lock(first);
 	if (first->mm) {
 		g->mm = first->mm;
@@ -333,7 +340,7 @@ void crctl_group_put(struct crctl_group *g)
 	for (i = 0; g->pids && i < g->nr_threads; i++)
 		put_pid(g->pids[i]);
 	for (i = 0; i < g->nr_stacks; i++)
-		crctl_call(put_task_stack)(g->threads[i]);
+		crctl_call(put_task_stack)(g->threads[g->first + i]);
 	for (i = 0; i < g->nr_threads; i++)
 		put_task_struct(g->threads[i]);
 	kvfree(g->pids);

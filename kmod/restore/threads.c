@@ -2,7 +2,8 @@
 /*
  * The last part of a restore, run by each thread as task work on its way to
  * user space: the leader brings the other threads into being, each takes up its
- * own state, all meet, the leader waits at the gate, and all run on.
+ * own state, all meet, the leader waits at the gate, and all run on. A leader that
+ * the others had outlived does all of it too, and exits.
  *
  * Until then every signal but SIGKILL is blocked. Any failure ends
  * the whole thread group by SIGKILL.
@@ -76,6 +77,11 @@ static int set_attributes(struct crctl_restore *r, u32 idx)
 	return ret;
 }
 
+static bool has_exited(const struct crctl_restore *r, u32 idx)
+{
+	return !r->img.threads[idx].prstatus;
+}
+
 static int prepare(struct crctl_restore *r, u32 idx)
 {
 	int ret = crctl_fault(RESTORE_THREAD) ?: crctl_with_scratch(r, idx, set_attributes);
@@ -86,7 +92,7 @@ static int prepare(struct crctl_restore *r, u32 idx)
 	 * After rseq is registered: this sleeps, and so the kernel looks
 	 * whether the thread was caught inside a critical section.
 	 */
-	if (!ret)
+	if (!ret && !has_exited(r, idx))
 		ret = crctl_regs_restore(r, idx);
 	return ret;
 }
@@ -261,9 +267,31 @@ static int lead(struct crctl_restore *r)
 	vm_munmap(r->scratch, PAGE_SIZE);
 	if (ret)
 		return ret;
-	resume(r, 0);
+	if (!has_exited(r, 0))
+		resume(r, 0);
 	complete_all(&r->go);
 	return 0;
+}
+
+/*
+ * Nothing of this returns: what other task work there is comes first, or files that
+ * this thread was the last to let go of would stay open.
+ */
+static void leave(struct callback_head *work)
+{
+	struct crctl_restore_thread *t = container_of(work, struct crctl_restore_thread, work);
+	struct crctl_restore *r = t->r;
+	struct crctl_thread rec;
+
+	if (!(current->flags & PF_EXITING)) {
+		if (work->next && !task_work_add(current, work, TWA_RESUME))
+			return;
+		crctl_rec(&r->img.threads[0].rec, 0, &rec, sizeof(rec));
+		crctl_restore_put(r);
+		CRCTL_SYS(exit, rec.exit_status);
+		return;
+	}
+	crctl_restore_put(r);
 }
 
 void crctl_thread_work(struct callback_head *work)
@@ -275,6 +303,12 @@ void crctl_thread_work(struct callback_head *work)
 	/* a task that dies runs its pending work too */
 	if (!(current->flags & PF_EXITING) && !fatal_signal_pending(current))
 		ret = t->idx ? follow(r, t->idx) : lead(r);
+	if (!ret && has_exited(r, t->idx)) {
+		init_task_work(work, leave);
+		if (!task_work_add(current, work, TWA_RESUME))
+			return;
+		ret = -EINTR;
+	}
 	if (ret) {
 		send_sig(SIGKILL, current, 1);
 		/*

@@ -4,6 +4,7 @@ import type { Inventory } from "../image/schema.js";
 import { native } from "../native.js";
 import { clockOffsets, machineClocks } from "../proc/clocks.js";
 import { namespaceInode } from "../proc/ns.js";
+import { viaOf } from "../proc/via.js";
 import type { Problems } from "./problems.js";
 import type { TaskState } from "./tasks.js";
 
@@ -17,7 +18,8 @@ export function treeClocks(states: readonly TaskState[], root: number, problems:
     // what /proc tells of our clocks is about our children
     problems.add({ object: "namespace", why: "crctl's own time namespace is not that of its children", hint: HINT });
   }
-  const first = states.find(({ frozen }) => frozen.pid === root)?.namespaces?.time;
+  const rootState = states.find(({ frozen }) => frozen.pid === root);
+  const first = rootState?.namespaces?.time;
   for (const { frozen, stat, namespaces } of states) {
     if (namespaces === undefined) continue;
     const details = { pid: frozen.pid, comm: stat.comm, object: "namespace", hint: HINT };
@@ -26,7 +28,7 @@ export function treeClocks(states: readonly TaskState[], root: number, problems:
   }
   const { realtime } = native().clocks();
   const machine = machineClocks();
-  const timeOffsets = clockOffsets(root);
+  const timeOffsets = clockOffsets(rootState === undefined ? root : viaOf(rootState.frozen));
   return {
     clocks: {
       realtime,

@@ -98,8 +98,7 @@ export class Context implements DumpContext {
       this.warn(`${link}: without privilege only your own tasks were looked at; another user's may hold an end of it, too`);
       return false;
     }
-    const [{ pid, fd }] = end.holders;
-    const own = duplicateOf({ pid, fd });
+    const own = duplicateOf(end.holders[0]);
     try {
       return !native().otherEndClosed(own);
     } finally {
@@ -129,7 +128,7 @@ export class Context implements DumpContext {
       ({ stat, info, holders: [holder] }) =>
         inodeKey(stat) === inodeKey(own.stat) &&
         info.flags === own.info.flags &&
-        native().kcmp(process.pid, holder.pid, KCMP_FILE, fd, holder.fd) === 0,
+        native().kcmp(process.pid, holder.via, KCMP_FILE, fd, holder.fd) === 0,
     );
     if (known !== undefined) {
       closeSync(fd);
@@ -161,7 +160,7 @@ function ownDescriptor(fd: number, id: number): Found {
   const parsed = parseFdInfo(info);
   return {
     id,
-    holders: [{ pid: process.pid, comm: "crctl", fd, locks: parsed.locks }],
+    holders: [{ pid: process.pid, via: process.pid, comm: "crctl", fd, locks: parsed.locks }],
     link,
     stat,
     info: parsed,

@@ -8,12 +8,13 @@ import { CoreHead, PREFIX_SIZE, headSize } from "../image/elfcore.js";
 import { coreName } from "../image/names.js";
 import type { ImageWriter } from "../image/write.js";
 import { exeOf, mappingOf, type Mapping } from "../kinds/memory.js";
-import { native } from "../native.js";
+import { native, type FrozenTask } from "../native.js";
 import { checkInterrupted } from "./freeze.js";
 import type { Progress } from "./options.js";
 import type { Problems } from "./problems.js";
 import { REFUSALS } from "./refusals.js";
 import { statusNumber } from "../proc/status.js";
+import { viaOf } from "../proc/via.js";
 import { died, type TaskState } from "./tasks.js";
 
 /** Most heads fit: then one read does. */
@@ -31,7 +32,8 @@ export class Core {
   refused = false;
   /** whose core has pages of this task, too */
   readonly sharesWith: number | undefined;
-  private fd: number;
+  /** of the open dump; -1 when it is closed */
+  fd: number;
 
   private constructor(task: TaskState, fd: number, sharesWith: number | undefined, headBytes: Uint8Array, head: CoreHead) {
     this.task = task;
@@ -44,8 +46,7 @@ export class Core {
 
   /** Everything but the pages is collected here. */
   static open(task: TaskState, relatives: readonly Core[], scratch: Uint8Array): Core {
-    const { pid } = task.frozen;
-    const path = `/proc/${pid}/dump`;
+    const path = `/proc/${viaOf(task.frozen)}/dump`;
     let fd: number | undefined;
     try {
       fd = openSync(path, constants.O_RDONLY);
@@ -59,7 +60,7 @@ export class Core {
         bytes = Buffer.allocUnsafe(size);
         for (let done = 0; done < size;) {
           const n = readSync(fd, bytes, done, size - done, done);
-          if (n === 0) throw died(pid);
+          if (n === 0) throw died(task.frozen.pid);
           done += n;
         }
       }
@@ -72,11 +73,11 @@ export class Core {
 
   /** The mapped files, the program among them. */
   mappings(): Mapping[] {
-    const { pid } = this.task.frozen;
+    const { frozen } = this.task;
     const { comm } = this.task.stat;
     try {
-      const mappings = this.head.fileMappings().map((file) => mappingOf(pid, comm, file));
-      mappings.push(exeOf(pid, comm, this.head.exe()));
+      const mappings = this.head.fileMappings().map((file) => mappingOf(frozen, comm, file));
+      mappings.push(exeOf(frozen, comm, this.head.exe()));
       return mappings;
     } catch (error) {
       throw readError(this.task, error);
@@ -153,14 +154,14 @@ export const HEAD_BYTES = 64n << 10n;
  * Room for the images of tasks that still run, as far as can be told from what is resident: what need not be done while
  * they are frozen. VmSwap and RssAnon: proc(5), /proc/<pid>/status.
  */
-export function reserveCores(pids: readonly number[], writer: ImageWriter): void {
+export function reserveCores(tasks: readonly FrozenTask[], writer: ImageWriter): void {
   const sizes = new Map<number, bigint>();
   native()
-    .readTexts(pids.map((pid) => `/proc/${pid}/status`))
+    .readTexts(tasks.map((task) => `/proc/${viaOf(task)}/status`))
     .forEach((status, i) => {
       if (typeof status !== "string") return; // it has ended
       const kib = ["RssAnon", "VmSwap", "HugetlbPages"].reduce((sum, name) => sum + (statusNumber(status, name) ?? 0), 0);
-      if (kib > 0) sizes.set(pids[i] ?? 0, HEAD_BYTES + BigInt(kib) * 1024n);
+      if (kib > 0) sizes.set(tasks[i]?.pid ?? 0, HEAD_BYTES + BigInt(kib) * 1024n);
     });
   // Pages of zeroes are resident, and not in an image: too much is asked for, and where room is short that would matter.
   const { bavail, bsize } = statfsSync(writer.dir, { bigint: true });

@@ -7,6 +7,7 @@ import { inodeKey } from "../kinds/types.js";
 import { native, type StatRecord } from "../native.js";
 import { readDescriptors } from "../proc/descriptors.js";
 import { parseFdInfo, type FdInfo } from "../proc/fdinfo.js";
+import { viaOf } from "../proc/via.js";
 import type { Problems } from "./problems.js";
 import { died, type TaskState } from "./tasks.js";
 
@@ -71,16 +72,17 @@ function byDescriptor(facts: readonly DescriptorFact[]): ReadonlyMap<number, Des
 function entriesOf(task: TaskState, problems: Problems): Entry[] {
   const { pid } = task.frozen;
   const { comm } = task.stat;
+  const via = viaOf(task.frozen);
   let records;
   try {
-    records = readDescriptors(pid);
+    records = readDescriptors(via);
   } catch (error) {
     throw died(pid, error);
   }
   return records.flatMap(({ fd, link, stat, info }): Entry[] => {
     if (typeof link === "string" && typeof stat === "object" && typeof info === "string") {
       const parsed = parseFdInfo(info);
-      return [{ holder: { pid, comm, fd, locks: parsed.locks }, link, stat, info: parsed }];
+      return [{ holder: { pid, via, comm, fd, locks: parsed.locks }, link, stat, info: parsed }];
     }
     const failure = [link, stat, info].find((value) => typeof value === "number");
     problems.add({ pid, comm, fd, object: "descriptor", why: `it cannot be examined (error ${-Number(failure)})` });
@@ -101,7 +103,7 @@ function compare(entries: readonly Entry[]): number[] {
     return bucket;
   });
   return native().kcmpFiles(
-    entries.map(({ holder }) => holder.pid),
+    entries.map(({ holder }) => holder.via),
     entries.map(({ holder }) => holder.fd),
     bucketOf,
   );

@@ -33,6 +33,7 @@ import { Contents } from "./contents.js";
 import { Context } from "./context.js";
 import { openCores, reserveCores, type Core } from "./cores.js";
 import { collectDescriptors } from "./descriptors.js";
+import { checkDeathSignals } from "./exited.js";
 import { checkInterrupted, FrozenTree } from "./freeze.js";
 import type { DumpOptions, DumpResult, Progress } from "./options.js";
 import { Outsiders } from "./outside.js";
@@ -98,12 +99,7 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
   try {
     fault("dump.opened");
     watch.lap("check");
-    reserveCores(
-      native()
-        .listTree(options.pid)
-        .map(({ pid }) => pid),
-      writer,
-    );
+    reserveCores(native().listTree(options.pid), writer);
     fault("dump.reserved");
     watch.lap("reserve");
     tree = FrozenTree.freeze(options.pid, options.freezeTimeoutMs);
@@ -221,6 +217,7 @@ function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, 
     });
     for (const core of cores) core.refusals(problems);
     const saved = cores.filter((core) => !core.refused);
+    checkDeathSignals(saved, problems);
     memory.addMappings(saved.flatMap((core) => core.mappings()));
     watch.lap("memory");
 
@@ -230,7 +227,8 @@ function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, 
       problems,
     );
     const context = new Context(found, options.pid, { problems, contents, memory, outsiders }, options.closeTcp);
-    const files = keepDuplicates(() => {
+    const dumps = new Map(cores.map((core) => [core.task.frozen.pid, core.fd]));
+    const files = keepDuplicates(dumps, () => {
       prepareDescriptions(context);
       return found.map((file) => dumpDescription(file, context)).filter((file) => file !== undefined);
     });

@@ -30,7 +30,7 @@ export const REFUSALS: ReadonlyMap<number, Refusal> = new Map([
   [REFUSE.IO_URING, { object: "io_uring", hint: AVOID }],
   [REFUSE.DEBUGREG, { object: "hardware breakpoint", hint: "end the debugger first" }],
   [REFUSE.UPROBE, { object: "uprobe", hint: "remove the probe first" }],
-  [REFUSE.LEADER, { object: "thread group leader", hint: "the first thread must not end before the others" }],
+  [REFUSE.LEADER, { object: "thread group leader", hint: "its exit status cannot be made again" }],
   [REFUSE.THREAD, { object: "thread", hint: AVOID }],
   [REFUSE.SEM_UNDO, { object: "System V semaphores", hint: AVOID }],
   [REFUSE.LANDLOCK, { object: "Landlock sandbox", hint: "start the program outside of the sandbox" }],

@@ -8,8 +8,7 @@ import { dumpDescription } from "../kinds/dump.js";
 import { isPipe } from "../kinds/pipe.js";
 import { isType, S_IFSOCK } from "../kinds/types.js";
 import { MemoryTable } from "../kinds/memory.js";
-import { native, type FrozenTask } from "../native.js";
-import { isDead, parseStat } from "../proc/stat.js";
+import { native } from "../native.js";
 import { Contents } from "./contents.js";
 import { Context } from "./context.js";
 import { collectDescriptors } from "./descriptors.js";
@@ -31,7 +30,7 @@ export function rehearse(options: DumpOptions, outsiders: Outsiders): void {
 
 function look(options: DumpOptions, outsiders: Outsiders): void {
   const problems = new Problems();
-  const states = collectTasks(listed(options.pid), problems);
+  const states = collectTasks(native().listTree(options.pid), problems);
   const live = states.filter((state) => !state.frozen.zombie);
   outsiders.except(new Set(states.map((state) => state.frozen.pid)));
   schedulingOf(live);
@@ -43,14 +42,4 @@ function look(options: DumpOptions, outsiders: Outsiders): void {
   const still = files.filter((file) => !isPipe(file) && !isType(file.stat, S_IFSOCK));
   const saved = still.map((file) => dumpDescription(file, context)).filter((file) => file !== undefined);
   checkSessions(states, ptysOf(saved), problems);
-}
-
-function listed(root: number): FrozenTask[] {
-  const tasks = native().listTree(root);
-  const stats = native().readTexts(tasks.map(({ pid }) => `/proc/${pid}/stat`));
-  return tasks.flatMap((task, i): FrozenTask[] => {
-    const text = stats[i];
-    if (typeof text !== "string") return [];
-    return [{ ...task, zombie: isDead(parseStat(text)) && task.threads.length <= 1 }];
-  });
 }

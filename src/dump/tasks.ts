@@ -6,15 +6,16 @@ import { NAMING_PROBLEMS, makeIdentity, nameOf } from "../kinds/identity.js";
 import { native, type FrozenTask, type StatRecord } from "../native.js";
 import { unifiedCgroup } from "../proc/cgroup.js";
 import { NAMESPACES, TIME_NAMESPACES, namespaceInode } from "../proc/ns.js";
-import { isDead, parseStat, type ProcStat } from "../proc/stat.js";
+import { parseStat, type ProcStat } from "../proc/stat.js";
 import { statusNumber } from "../proc/status.js";
+import { viaOf } from "../proc/via.js";
 import type { Problems } from "./problems.js";
 
 /** A task with what is not part of the image. */
 export interface TaskState {
   frozen: FrozenTask;
   stat: ProcStat;
-  /** text of /proc/<pid>/status; "" for a zombie */
+  /** text of status, of the first thread that lives; "" for a zombie */
   status: string;
   cwd?: FileIdentity;
   root?: FileIdentity;
@@ -42,10 +43,13 @@ export function collectTasks(frozen: readonly FrozenTask[], problems: Problems):
   const own = namespacesOf(native().readLinks(LINKS.slice(2).map((name) => `/proc/self/${name}`)));
   const identities = new Identities(problems);
   const live = frozen.filter((task) => !task.zombie);
-  const texts = native().readTexts(live.flatMap(({ pid }) => TEXTS.map((name) => `/proc/${pid}/${name}`)));
-  const links = native().readLinks(live.flatMap(({ pid }) => LINKS.map((name) => `/proc/${pid}/${name}`)));
+  // all of a leader that has exited is there still in its stat, and nothing else
+  const texts = native().readTexts(
+    live.flatMap((task) => TEXTS.map((name) => `/proc/${name === "stat" ? task.pid : viaOf(task)}/${name}`)),
+  );
+  const links = native().readLinks(live.flatMap((task) => LINKS.map((name) => `/proc/${viaOf(task)}/${name}`)));
   const stats = native().stats(
-    live.flatMap(({ pid }) => [`/proc/${pid}/cwd`, `/proc/${pid}/root`]),
+    live.flatMap((task) => [`/proc/${viaOf(task)}/cwd`, `/proc/${viaOf(task)}/root`]),
     true,
   );
   let index = 0;
@@ -89,8 +93,6 @@ function liveTask(frozen: FrozenTask, reading: Reading): TaskState {
   const stat = parseStat(statText);
   const details = { pid, comm: stat.comm };
   const { problems } = reading;
-  // the rest of it cannot be read, and the kernel module says why it is refused
-  if (isDead(stat)) return { frozen, stat, status };
   if (stat.comm.includes("\uFFFD")) problems.add({ ...details, object: "name of the task", why: "it is not UTF-8" });
 
   const label = typeof attr === "string" ? attr.replace(/[\0\n]+$/, "") : "";
@@ -197,7 +199,7 @@ export function zombieTask(state: TaskState): Task {
 
 /** Of all threads of the tree with one call, by tid. */
 export function schedulingOf(live: readonly TaskState[]): Map<number, Sched> {
-  const tids = live.flatMap(({ frozen }) => frozen.threads);
+  const tids = [...new Set(live.flatMap(({ frozen }) => [frozen.pid, ...frozen.threads]))];
   return new Map(
     native()
       .scheduling(tids)
@@ -205,11 +207,14 @@ export function schedulingOf(live: readonly TaskState[]): Map<number, Sched> {
   );
 }
 
-export function threadsOf(threads: readonly { pids: number[]; comm: string }[], scheduling: ReadonlyMap<number, Sched>): Thread[] {
-  return threads.map(({ pids, comm }) => {
+export function threadsOf(
+  threads: readonly { pids: number[]; comm: string; exited: number }[],
+  scheduling: ReadonlyMap<number, Sched>,
+): Thread[] {
+  return threads.map(({ pids, comm, exited }) => {
     const tid = pids[0] ?? 0;
     const sched = scheduling.get(tid);
     if (sched === undefined) throw died(tid);
-    return { pids, comm, sched };
+    return { pids, comm, sched, ...(exited === 0 ? {} : { exited: true }) };
   });
 }

@@ -249,6 +249,8 @@ export const Thread = new Struct({
   restart_left_ns: "u64",
   seccomp_mode: "u32",
   in_syscall: "u32",
+  exited: "u32",
+  exit_status: "u32",
 });
 
 export const SigAction = new Struct({ handler: "u64", flags: "u64", restorer: "u64", mask: "u64" });

@@ -104,6 +104,8 @@ export interface Thread {
   pids: PidVector;
   comm: string;
   sched: Sched;
+  /** others have outlived it: only of the first */
+  exited?: boolean;
 }
 
 export interface Descriptor {
@@ -144,7 +146,7 @@ export interface Task {
   exitStatus?: number;
   /** zombie: exit signal to the parent, from /proc/<pid>/stat */
   exitSignal?: number;
-  /** leader first; empty for a zombie */
+  /** leader first, whether it has exited or not; empty for a zombie */
   threads: Thread[];
   /** absent for a zombie */
   core?: string;
@@ -503,4 +505,9 @@ export interface MessageQueue extends SysvObject {
 export interface Ipc {
   semaphores: SemaphoreSet[];
   queues: MessageQueue[];
+}
+
+/** How many threads of it there are: its first may have exited. */
+export function livingThreads({ threads }: Pick<Task, "threads">): number {
+  return threads.filter(({ exited }) => exited !== true).length;
 }

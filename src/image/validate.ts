@@ -99,7 +99,7 @@ export const tasks: check.Check<Task[]> = check.array(
       sid: check.pid,
       comm: check.string,
       state: check.oneOf("running", "stopped", "zombie"),
-      threads: check.array(check.map({ pids, comm: check.string, sched })),
+      threads: check.array(check.map({ pids, comm: check.string, sched }, { exited: check.boolean })),
       descriptors: check.array(check.map({ fd: check.natural, file: check.natural, cloexec: check.boolean })),
     },
     {
@@ -519,6 +519,10 @@ export function crossCheck(image: { inventory: Inventory; tasks: Task[]; files: 
       demand(terminals.get(task.terminal)?.session === task.sid, `task ${pid} has the terminal of another session`);
     }
     demand(task.threads[0]?.pids[0] === pid, `task ${pid} does not start with its leader`);
+    demand(
+      task.threads.every(({ exited }, i) => exited !== true || (i === 0 && task.threads.length > 1)),
+      `task ${pid} has threads that have exited`,
+    );
     const fds = new Set<number>();
     for (const { fd, file } of task.descriptors) {
       demand(!fds.has(fd), `descriptor ${fd} of task ${pid} is there twice`);

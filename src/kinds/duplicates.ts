@@ -19,6 +19,8 @@ interface Duplicate {
 interface Kept {
   duplicates: Map<Found, Duplicate>;
   most: number;
+  /** open dumps, by pid */
+  dumps: ReadonlyMap<number, number>;
   /** the task that was asked last */
   task?: { pid: number; pidfd: number };
 }
@@ -26,10 +28,13 @@ interface Kept {
 /** Undefined: none are kept. */
 let kept: Kept | undefined;
 
-/** Sockets are asked again and again, and to duplicate one takes longer than to ask it: while `act` runs it is done once. */
-export function keepDuplicates<T>(act: () => T): T {
+/**
+ * Sockets are asked again and again, and to duplicate one takes longer than to ask it: while `act` runs it is done once.
+ * `dumps`: the open dumps of the tasks, by pid.
+ */
+export function keepDuplicates<T>(dumps: ReadonlyMap<number, number>, act: () => T): T {
   const limit = (native().rlimits(process.pid)[NOFILE]?.soft ?? 0n) / SHARE;
-  const own: Kept = (kept = { duplicates: new Map(), most: Number(limit < MOST ? limit : MOST) });
+  const own: Kept = (kept = { duplicates: new Map(), dumps, most: Number(limit < MOST ? limit : MOST) });
   try {
     return act();
   } finally {
@@ -39,8 +44,12 @@ export function keepDuplicates<T>(act: () => T): T {
   }
 }
 
-/** A descriptor of ours on the very description that a task has open. The caller closes it. */
-export function duplicateOf({ pid, fd }: Pick<Holder, "pid" | "fd">): number {
+/**
+ * A descriptor of ours on the very description that a task has open. The caller closes it. Of a process whose first thread
+ * has exited the open dump gives it: a pidfd leads to that thread, which has no descriptors, before Linux 6.9.
+ */
+export function duplicateOf({ pid, via, fd }: Pick<Holder, "pid" | "via" | "fd">): number {
+  if (via !== pid) return duplicateOfThread(kept?.dumps.get(pid), via, fd);
   if (kept?.task?.pid === pid) return native().pidfdGetfd(kept.task.pidfd, fd);
   const pidfd = native().pidfdOpen(pid);
   if (kept !== undefined) {
@@ -54,6 +63,19 @@ export function duplicateOf({ pid, fd }: Pick<Holder, "pid" | "fd">): number {
     closeSync(pidfd);
   }
 }
+
+function duplicateOfThread(dump: number | undefined, tid: number, fd: number): number {
+  if (dump !== undefined) return native().dumpedFile(dump, fd);
+  const pidfd = native().pidfdOpen(tid, PIDFD_THREAD);
+  try {
+    return native().pidfdGetfd(pidfd, fd);
+  } finally {
+    closeSync(pidfd);
+  }
+}
+
+/** pidfd_open(2): O_EXCL */
+const PIDFD_THREAD = 0o200;
 
 /** Acts on a descriptor of ours for it. */
 export function withDuplicate<T>(found: Found, act: (fd: number) => T): T {

@@ -7,6 +7,7 @@ import type { FileMapping } from "../image/elfcore.js";
 import { FILE_FLAG } from "../image/layout.js";
 import type { DataRef, FileIdentity, MappedFile } from "../image/schema.js";
 import { native, type StatRecord } from "../native.js";
+import { viaOf } from "../proc/via.js";
 import type { RestoreContext } from "../restore/context.js";
 import { OP, type Subject } from "../restore/plan.js";
 import { NAMING_PROBLEMS, makeIdentity, nameOf } from "./identity.js";
@@ -28,6 +29,8 @@ export function kernelDevice(major: number, minor: number): bigint {
 /** A mapping, or the exe link, of a frozen task. */
 export interface Mapping {
   pid: number;
+  /** the thread that /proc tells of it by: see viaOf() */
+  via: number;
   comm: string;
   /** undefined: not mapped, the exe of the task */
   address?: bigint;
@@ -39,20 +42,24 @@ export interface Mapping {
   source: string;
 }
 
-export function mappingOf(pid: number, comm: string, file: FileMapping): Mapping {
-  const source = `/proc/${pid}/mfd/${file.start.toString(16)}`;
-  return { ...exeOf(pid, comm, file), address: file.start, source };
+type Named = Parameters<typeof viaOf>[0];
+
+export function mappingOf(task: Named, comm: string, file: FileMapping): Mapping {
+  const source = `/proc/${viaOf(task)}/mfd/${file.start.toString(16)}`;
+  return { ...exeOf(task, comm, file), address: file.start, source };
 }
 
-export function exeOf(pid: number, comm: string, file: Omit<FileMapping, "start">): Mapping {
+export function exeOf(task: Named, comm: string, file: Omit<FileMapping, "start">): Mapping {
+  const via = viaOf(task);
   return {
-    pid,
+    pid: task.pid,
+    via,
     comm,
     kernelDev: kernelDevice(file.devMajor, file.devMinor),
     kernelIno: file.ino,
     fileFlags: file.flags,
     name: file.name,
-    source: `/proc/${pid}/exe`,
+    source: `/proc/${via}/exe`,
   };
 }
 

@@ -11,6 +11,8 @@ import type { FdInfo } from "../proc/fdinfo.js";
 /** A descriptor of a task of the tree. */
 export interface Holder {
   pid: number;
+  /** the thread that /proc tells of it by: see viaOf() */
+  via: number;
   comm: string;
   fd: number;
   /** the "lock:" lines of its fdinfo, which differ by process */
@@ -94,7 +96,7 @@ export function descriptorOf(found: Found): Details {
 /** The path that leads to it while its task is frozen. */
 export function sourceOf(found: Found): string {
   const [first] = found.holders;
-  return `/proc/${first.pid}/fd/${first.fd}`;
+  return `/proc/${first.via}/fd/${first.fd}`;
 }
 
 /** No task has it as a descriptor: it is in a message, from which we have one. */
@@ -105,7 +107,7 @@ export function isOnItsWay({ holders: [holder] }: Found): boolean {
 /** The path of what /proc says about it. */
 export function infoPathOf(found: Found): string {
   const [first] = found.holders;
-  return `/proc/${first.pid}/fdinfo/${first.fd}`;
+  return `/proc/${first.via}/fdinfo/${first.fd}`;
 }
 
 /** The fields that all open files share. */

@@ -12,26 +12,26 @@ export const NEEDS_PRIVILEGE = "it takes CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN
 const NAMELESS = FILE_FLAG.SHMEM_ANON | FILE_FLAG.MEMFD | FILE_FLAG.SYSV | FILE_FLAG.DELETED;
 
 export interface NamedMapping {
-  pid: number;
+  via: number;
   address?: bigint;
   name: string;
   fileFlags: number;
 }
 
 export class MappedNames {
-  /** by pid: identity by start of the mapping */
+  /** by thread: identity by start of the mapping */
   private readonly memory = new Map<number, ReadonlyMap<bigint, string>>();
 
   /** The inode behind the mapping, or why it cannot be told. */
   examine(mapping: NamedMapping): StatRecord | { why: string } {
-    const { pid, address, name, fileFlags } = mapping;
+    const { via, address, name, fileFlags } = mapping;
     if ((fileFlags & NAMELESS) !== 0 || address === undefined) {
       return { why: "it has no name, and may not be reached through /proc/<pid>/mfd/ without privilege" };
     }
-    let memory = this.memory.get(pid);
+    let memory = this.memory.get(via);
     if (memory === undefined) {
-      const [text] = native().readTexts([`/proc/${pid}/maps`]);
-      this.memory.set(pid, (memory = memoryOf(typeof text === "string" ? text : "")));
+      const [text] = native().readTexts([`/proc/${via}/maps`]);
+      this.memory.set(via, (memory = memoryOf(typeof text === "string" ? text : "")));
     }
     const [own] = native().mappedIds([name]);
     if (typeof own !== "string")

@@ -1,5 +1,6 @@
 /** A restore from its image to a tree that runs. */
 
+import { livingThreads } from "../image/schema.js";
 import type { Progress } from "../dump/options.js";
 import { fault } from "../fault.js";
 import { readImage } from "../image/read.js";
@@ -36,7 +37,7 @@ export function restore(options: RestoreOptions, progress: Progress | undefined)
       id: inventory.id,
       pid: tree.pid,
       tasks: tasks.length,
-      threads: tasks.reduce((count, task) => count + task.threads.length, 0),
+      threads: tasks.reduce((count, task) => count + livingThreads(task), 0),
       zombies,
       bytes,
       planNs: planned - start,

@@ -4,7 +4,16 @@ import { printable } from "../errors.js";
 import type { CoreHead } from "../image/elfcore.js";
 import { FILE_FLAG, VMA_KIND } from "../image/layout.js";
 import type { Image } from "../image/read.js";
-import type { Ipc, LockedRange, MappedFile, OpenFile, PosixQueue, Task, TcpFile } from "../image/schema.js";
+import {
+  livingThreads,
+  type Ipc,
+  type LockedRange,
+  type MappedFile,
+  type OpenFile,
+  type PosixQueue,
+  type Task,
+  type TcpFile,
+} from "../image/schema.js";
 import { kernelDevice } from "../kinds/memory.js";
 import { sysvText } from "../kinds/sysv/objects.js";
 import { mappedKey } from "../kinds/sysv/segments.js";
@@ -74,7 +83,9 @@ function headline(task: Task, cores: Cores, options: Options): string {
   const parts = [
     task.state === "stopped" ? "stopped" : undefined,
     task.sid === pid ? "session leader" : task.pgid === pid ? "group leader" : undefined,
-    task.threads.length > 1 ? plural(task.threads.length, "thread") : undefined,
+    task.threads.length > 1
+      ? `${plural(livingThreads(task), "thread")}${task.threads[0]?.exited === true ? ", the first has exited" : ""}`
+      : undefined,
     head === undefined ? undefined : `${formatBytes(head.pageBytes)} of private memory`,
     task.sharesWith === undefined ? undefined : `${formatBytes(head?.sharedBytes() ?? 0n)} shared with ${task.sharesWith} copy-on-write`,
   ].filter((part) => part !== undefined);

@@ -163,7 +163,7 @@ static const struct field lengths[] = {
 	AT(MM, exe_len), AT(MM, vdso_size), AT(MM, vvar_size),
 #undef RECORD
 #define RECORD crctl_thread
-	AT(THREAD, rseq_len), AT(THREAD, sas_size),
+	AT(THREAD, rseq_len), AT(THREAD, sas_size), AT(THREAD, exit_status),
 #undef RECORD
 #define RECORD crctl_extent
 	AT(EXTENT, len),
@@ -190,7 +190,7 @@ static const struct field xstate[] = {
 static const struct field restarts[] = {
 	PLAIN(NT_PRSTATUS, REG(10), 8), PLAIN(NT_PRSTATUS, REG(15), 8),		/* rax, orig_rax */
 #define RECORD crctl_thread
-	AT(THREAD, restart_kind), AT(THREAD, in_syscall), AT(THREAD, restart_left_ns), AT(THREAD, restart_arg[0]),
+	AT(THREAD, restart_kind), AT(THREAD, in_syscall), AT(THREAD, exited), AT(THREAD, restart_left_ns), AT(THREAD, restart_arg[0]),
 	AT(THREAD, restart_arg[1]), AT(THREAD, restart_arg[2]), AT(THREAD, restart_arg[3]), AT(THREAD, restart_arg[4]),
 #undef RECORD
 };

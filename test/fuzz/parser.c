@@ -55,13 +55,18 @@ static void check_thread(const struct crctl_thread_ref *t)
 	unsigned int reg;
 	uint64_t v;
 
-	touch(t->prstatus, CRCTL_PRSTATUS_SIZE);
-	touch(t->xstate, t->xstate_size);
 	touch_ref(&t->rec, sizeof(rec));
 	crctl_rec(&t->rec, 0, &rec, sizeof(rec));
 	touch(t->rec.extra + rec.pids_off, 4 * rec.nr_pids);
 	MUST(rec.nr_pids >= 1);
 	MUST(memchr(rec.comm, 0, sizeof(rec.comm)));
+	MUST(rec.exited <= 1 && !rec.exited == !!t->prstatus && !rec.exited == !!t->xstate);
+	if (rec.exited) {
+		MUST(!rec.clear_child_tid && !rec.robust_list && !rec.rseq && !rec.seccomp_mode && !rec.restart_kind);
+		return;
+	}
+	touch(t->prstatus, CRCTL_PRSTATUS_SIZE);
+	touch(t->xstate, t->xstate_size);
 	for (reg = 0; reg < CRCTL_NR_REGS; reg++)
 		sink += crctl_reg(t, reg);
 	MUST(crctl_reg(t, CRCTL_REG_CS) == 0x33 && crctl_reg(t, CRCTL_REG_SS) == 0x2b);

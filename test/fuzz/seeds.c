@@ -114,6 +114,31 @@ static void threads(void)
 	wait_asleep();
 }
 
+static void *stands_in(void *arg)
+{
+	char state = '?';
+
+	while (state != 'Z') {
+		FILE *f = fopen("/proc/self/stat", "r");
+
+		if (!f || fscanf(f, "%*d %*s %c", &state) != 1)
+			_exit(126);
+		fclose(f);
+	}
+	stop_and_end();
+	return arg;
+}
+
+/* Its first thread has exited. */
+static void leaderless(void)
+{
+	pthread_t t;
+
+	if (pthread_create(&t, NULL, stands_in, NULL))
+		errx(2, "no thread");
+	syscall(SYS_exit, 3);
+}
+
 static void on_signal(int sig)
 {
 	(void)sig;
@@ -361,7 +386,7 @@ static const struct {
 	bool manifest_only;
 } kinds[] = {
 	{ .name = "plain", .set_up = plain }, { .name = "threads", .set_up = threads },
-	{ .name = "signals", .set_up = signals }, { .name = "timers", .set_up = timers },
+	{ .name = "leaderless", .set_up = leaderless }, { .name = "signals", .set_up = signals }, { .name = "timers", .set_up = timers },
 	{ .name = "other_ids", .set_up = other_ids }, { .name = "memory", .set_up = memory },
 	{ .name = "settings", .set_up = settings }, { .name = "descriptors", .set_up = descriptors },
 	{ .name = "keys", .set_up = keys }, { .name = "segments", .set_up = segments, .manifest_only = true },

@@ -221,16 +221,18 @@ describe("what is not one's own", () => {
     const pid = target.pid ?? 0;
     remember(pid);
     await until("it to be stopped", () => stateOf(pid) === "T");
-    const reader = spawn(path.join(nobody.programs, "procdump"), [String(pid), "hold"], { uid: nobody.uid });
-    await said(reader, "open");
+    const readers = ["hold", "take"].map((way) => spawn(path.join(nobody.programs, "procdump"), [String(pid), way], { uid: nobody.uid }));
+    for (const reader of readers) await said(reader, "open");
     const lister = spawn("/bin/sh", ["-c", `cd /proc/${pid}/mfd && ls >&2 && echo open && read line; ls; cat *; echo end`], {
       uid: nobody.uid,
     });
     await said(lister, "open");
     process.kill(pid, "SIGCONT");
     await until("it to have root's rights", () => /^Uid:\t65534\t0\t/m.test(readOfProcess(String(pid), "status")));
-    reader.stdin.end();
-    await said(reader, "EACCES");
+    for (const reader of readers) {
+      reader.stdin.end();
+      await said(reader, "EACCES");
+    }
     let listed = "";
     lister.stdout.on("data", (more: Buffer) => (listed += more.toString()));
     lister.stdin.end();

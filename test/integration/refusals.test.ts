@@ -62,6 +62,8 @@ const EVERYWHERE: readonly (readonly [string, RegExp])[] = [
   ["cgroup-ns", /namespace/],
   ["pid-ns-for-children", /namespace/],
   ["time-ns-for-children", /namespace/],
+  ["leader-killed", /leader/],
+  ["death-signal", /parent death signal/],
 ];
 
 /** What newer kernels added, and the first Debian kernel (in hundreds: 6.12 is 612) of those that are tested that has it. */
@@ -80,7 +82,7 @@ const SINCE: readonly (readonly [number, string, RegExp])[] = [
 const UNSEEN: ReadonlySet<string> = new Set([
   ...["tcp-urgent", "tcp-closing", "tcp-elsewhere", "udp-chosen", "udp-multicast", "socket-filter", "socket-stranger", "socket-one-way"],
   ...["sysv-mapped", "ldt", "tls-segment", "ioperm", "clone-sighand", "syscall-dispatch", "mdwe", "memory-merge", "guard", "thp-advised"],
-  ...["timer-ids", "autoreap", "netlink-unread", "memfd-policy", "clone-sysvsem", "undo-of-thread"],
+  ...["timer-ids", "autoreap", "death-signal", "netlink-unread", "memfd-policy", "clone-sysvsem", "undo-of-thread"],
 ]);
 
 const [major = 0, minor = 0] = release().split(".").map(Number);
@@ -93,7 +95,6 @@ const TOGETHER = [
 const ALONE: readonly (readonly [string, string, number, RegExp])[] = [
   ["vfork", "E_UNSUPPORTED", 4, /vfork/],
   ["traced", "E_TRACED", 3, /traced|tracer/],
-  ["leader-ended", "E_UNSUPPORTED", 4, /leader/],
 ];
 
 function image(): string {

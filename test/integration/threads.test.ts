@@ -6,6 +6,7 @@ describeRows("threads", [
   { program: "threads" },
   { program: "threads_busy" },
   { program: "thread_ends" },
+  { program: "leader_gone" },
   { program: "robust" },
   { program: "pi_mutex" },
   { program: "thread_settings" },

@@ -49,7 +49,7 @@ describe("areas of memory", () => {
     expect(why(header, "rd wr mr mw me de ht")).to.equal("");
     const areas = parseAreas(`${header}\nAnonymous: 0 kB\nShared_Hugetlb: 2048 kB\nPrivate_Hugetlb: 4096 kB\nVmFlags: rd wr de ht \n`);
     expect(areas.map(({ ownBytes }) => ownBytes)).to.deep.equal([6n << 20n]);
-    expect(mappingsOf(1, "x", areas, "0:1")).to.deep.equal([]);
+    expect(mappingsOf({ pid: 1, threads: [] }, "x", areas, "0:1")).to.deep.equal([]);
   });
 
   it("what is ordinary is not refused", () => {
@@ -88,11 +88,13 @@ describe("areas of memory", () => {
         "7f30-7f40 r--s 00000000 00:01 3 /SYSV00000000 (deleted)",
       ].join("\n"),
     );
-    expect(mappingsOf(12, "x", areas, "0:1").map(({ name, fileFlags, source }) => [name, fileFlags, source])).to.deep.equal([
-      ["/memfd:a", FILE_FLAG.MEMFD | FILE_FLAG.DELETED, "/proc/12/mfd/7f00"],
-      ["/memfd:b", FILE_FLAG.DELETED, "/proc/12/mfd/7f10"],
-      ["/SYSV00000000", FILE_FLAG.SYSV | FILE_FLAG.DELETED, "/proc/12/mfd/7f20"],
-      ["/SYSV00000000", FILE_FLAG.SYSV | FILE_FLAG.DELETED, "/proc/12/mfd/7f30"],
+    expect(
+      mappingsOf({ pid: 12, threads: [13] }, "x", areas, "0:1").map(({ name, fileFlags, source }) => [name, fileFlags, source]),
+    ).to.deep.equal([
+      ["/memfd:a", FILE_FLAG.MEMFD | FILE_FLAG.DELETED, "/proc/13/mfd/7f00"],
+      ["/memfd:b", FILE_FLAG.DELETED, "/proc/13/mfd/7f10"],
+      ["/SYSV00000000", FILE_FLAG.SYSV | FILE_FLAG.DELETED, "/proc/13/mfd/7f20"],
+      ["/SYSV00000000", FILE_FLAG.SYSV | FILE_FLAG.DELETED, "/proc/13/mfd/7f30"],
     ]);
     expect([...attachmentsOf(areas, "0:1")]).to.deep.equal([[3n, 2]]);
   });
@@ -123,12 +125,12 @@ describe("threads", () => {
       `ID: ${id}\nsignal: 14/0000000000000000\nnotify: signal/pid.7\nClockID: ${clock}\n`;
     // of the process, of its thread 8, of a thread 9 that has gone, of process 7 and of process 5, which is another
     const cpu = [-6, ~8 * 8 + 6, ~9 * 8 + 6, ~7 * 8 + 2, ~5 * 8 + 2].map((clock, i) => timer(i, clock)).join("");
-    expect(oddTimers(cpu, [7, 8])).to.deep.equal([
+    expect(oddTimers(cpu, 7, [7, 8])).to.deep.equal([
       { id: 2, clock: ~9 * 8 + 6 },
       { id: 4, clock: ~5 * 8 + 2 },
     ]);
-    expect(oddTimers(timer(0, 1) + timer(1, 7) + timer(2, 9) + timer(3, 16), [7])).to.deep.equal([{ id: 3, clock: 16 }]);
-    expect(oddTimers("", [7])).to.deep.equal([]);
+    expect(oddTimers(timer(0, 1) + timer(1, 7) + timer(2, 9) + timer(3, 16), 7, [7])).to.deep.equal([{ id: 3, clock: 16 }]);
+    expect(oddTimers("", 7, [7])).to.deep.equal([]);
   });
 
   it("the system call that a thread is in", () => {

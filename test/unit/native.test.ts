@@ -219,7 +219,7 @@ describe("addon", () => {
     started.add(child);
     await once(child.stdout, "data");
     for (let i = 0; i < 2; i++) {
-      const fd = duplicateOf({ pid: child.pid ?? 0, fd: 3 });
+      const fd = duplicateOf({ pid: child.pid ?? 0, via: child.pid ?? 0, fd: 3 });
       const pipe = native().peekPipe(fd);
       closeSync(fd);
       expect(pipe.capacity).to.equal(65536);
@@ -256,7 +256,7 @@ describe("addon", () => {
     const own = openSync("/dev/null", "r");
     const other = openSync("/dev/null", "r");
     try {
-      const copy = duplicateOf({ pid: process.pid, fd: own });
+      const copy = duplicateOf({ pid: process.pid, via: process.pid, fd: own });
       const fds = [own, other, copy, other, own];
       const same = native().kcmpFiles(
         fds.map(() => process.pid),

@@ -24,7 +24,7 @@ describe("without privilege", () => {
   it("a name is believed if a mapping of one's own shows the same inode", () => {
     const maps = readFileSync("/proc/self/maps", "utf8");
     const [, start = "", name = ""] = /^([0-9a-f]+)-\S+ r\S+ 00000000 \S+ [1-9]\d* +(\/\S+)$/m.exec(maps) ?? [];
-    const mapping = { pid: process.pid, address: BigInt(`0x${start}`), name, fileFlags: 0 };
+    const mapping = { via: process.pid, address: BigInt(`0x${start}`), name, fileFlags: 0 };
     const names = new MappedNames();
     expect(names.examine(mapping)).to.have.property("ino");
     expect(names.examine({ ...mapping, name: "/etc/passwd" }))

@@ -6,6 +6,7 @@
 import { FILE_FLAG, REFUSE } from "../../image/layout.js";
 import { mappingOf, type Mapping } from "../../kinds/memory.js";
 import type { Details } from "../../errors.js";
+import type { FrozenTask } from "../../native.js";
 import { REFUSALS } from "../refusals.js";
 
 export interface Area {
@@ -115,14 +116,19 @@ function refusal(code: number, address: bigint, why: string): Refusal {
 }
 
 /** The files that are mapped. `kernelTmpfs`: the device of shared anonymous memory, memfds and System V segments, in words of maps. */
-export function mappingsOf(pid: number, comm: string, areas: readonly Area[], kernelTmpfs: string): Mapping[] {
+export function mappingsOf(
+  task: Pick<FrozenTask, "pid" | "threads">,
+  comm: string,
+  areas: readonly Area[],
+  kernelTmpfs: string,
+): Mapping[] {
   return areas
     .filter((area) => area.name.startsWith("/") && !isHugeAnonymous(area) && refusalsOf(area).length === 0)
     .map(({ start, device, ino, name }) => {
       const deleted = name.endsWith(DELETED);
       const plain = deleted ? name.slice(0, -DELETED.length) : name;
       const kind = `${device.major}:${device.minor}` === kernelTmpfs ? kernelFlag(plain) : 0;
-      return mappingOf(pid, comm, {
+      return mappingOf(task, comm, {
         start,
         devMajor: device.major,
         devMinor: device.minor,

@@ -11,8 +11,9 @@ import type { FileIdentity, OpenFile } from "../../image/schema.js";
 import { lookAtDescription } from "../../kinds/dump.js";
 import { MemoryTable } from "../../kinds/memory.js";
 import { splitDevice, type Found } from "../../kinds/types.js";
-import { native, type FrozenTask } from "../../native.js";
+import { native } from "../../native.js";
 import { isDead, parseStat } from "../../proc/stat.js";
+import { viaOf } from "../../proc/via.js";
 import { treeClocks } from "../clocks.js";
 import { Contents } from "../contents.js";
 import { Context } from "../context.js";
@@ -162,14 +163,9 @@ function passing<T>(look: () => T): T | undefined {
 }
 
 function tasksOf(root: number, problems: Problems): TaskState[] {
-  const tasks = native().listTree(root);
-  const stats = native().readTexts(tasks.map(({ pid }) => `/proc/${pid}/stat`));
-  return tasks.flatMap((task, i): TaskState[] => {
-    const text = stats[i];
-    if (typeof text !== "string") return [];
-    const frozen: FrozenTask = { ...task, zombie: isDead(parseStat(text)) && task.threads.length <= 1 };
-    return passing(() => collectTasks([frozen], problems)) ?? [];
-  });
+  return native()
+    .listTree(root)
+    .flatMap((task) => passing(() => collectTasks([task], problems)) ?? []);
 }
 
 /** Those that are not there any more, or no more as the same: an id may be given again. */
@@ -217,17 +213,18 @@ function lookAtMemory(
   for (const { frozen, stat } of live) {
     const { pid } = frozen;
     const { comm } = stat;
-    const areas = areasOf(pid);
+    const via = viaOf(frozen);
+    const areas = areasOf(via);
     // one without memory is on its way out
     if (areas.length === 0) continue;
     for (const area of areas) {
       memoryBytes += area.ownBytes;
       for (const refusal of refusalsOf(area)) problems.add({ pid, comm, ...refusal });
     }
-    const [numa] = native().readTexts([`/proc/${pid}/numa_maps`]);
+    const [numa] = native().readTexts([`/proc/${via}/numa_maps`]);
     for (const refusal of typeof numa === "string" ? sharedPolicies(numa, areas, tmpfs) : []) problems.add({ pid, comm, ...refusal });
     for (const [id, count] of attachmentsOf(areas, tmpfs)) attached.set(id, (attached.get(id) ?? 0) + count);
-    memory.addMappings(mappingsOf(pid, comm, areas, tmpfs));
+    memory.addMappings(mappingsOf(frozen, comm, areas, tmpfs));
   }
   return { memoryBytes, attached };
 }

@@ -8,6 +8,7 @@ import { native } from "../../native.js";
 import { CAP, hasCapability } from "../../proc/capabilities.js";
 import { isDead, parseStat } from "../../proc/stat.js";
 import { statusNumber } from "../../proc/status.js";
+import { viaOf } from "../../proc/via.js";
 import { traced } from "../preflight.js";
 import { REFUSALS } from "../refusals.js";
 import type { TaskState } from "../tasks.js";
@@ -29,13 +30,11 @@ export function lookAtThreads({ frozen, stat }: TaskState, refuse: Refuse): stri
       ...(known === undefined ? {} : { hint: known.hint }),
     });
   };
-  if (isDead(stat)) {
-    add(REFUSE.LEADER, "the first thread has exited and other threads go on; such a process cannot be made again");
-    return [];
-  }
-  if (isCompat(pid)) add(REFUSE.COMPAT, "a 32-bit or x32 program");
+  const killer = stat.exitStatus & WTERMSIG;
+  if (isDead(stat) && killer !== 0) add(REFUSE.LEADER, `the first thread was ended by signal ${killer}, which the others outlived`);
+  if (isCompat(viaOf(frozen))) add(REFUSE.COMPAT, "a 32-bit or x32 program");
   const [timers] = native().readTexts([`/proc/${pid}/timers`]);
-  for (const { id, clock } of typeof timers === "string" ? oddTimers(timers, threads) : [])
+  for (const { id, clock } of typeof timers === "string" ? oddTimers(timers, pid, threads) : [])
     add(REFUSE.TIMER, `POSIX timer ${id} is on clock ${clock}, which is ${clock < 0 ? NOBODYS : "not saved"}`);
   const modes = new Set<number | undefined>();
   read("status").forEach((status, i) => {
@@ -49,7 +48,7 @@ export function lookAtThreads({ frozen, stat }: TaskState, refuse: Refuse): stri
     if (typeof text === "string" && (parseStat(text).flags & PF_KERNEL_PART) !== 0)
       add(REFUSE.IO_URING, "a worker of io_uring or of a virtual device (vhost), which has no state that could be saved", threads[i]);
   });
-  lookAtSharing(pid, threads, add);
+  lookAtSharing(viaOf(frozen), threads, add);
   return read("syscall").flatMap((text, i) => {
     const call = typeof text === "string" ? parseCall(text) : undefined;
     if (call === undefined) return [];
@@ -65,6 +64,8 @@ export function lookAtThreads({ frozen, stat }: TaskState, refuse: Refuse): stri
 }
 
 const SECCOMP_MODE_FILTER = 2;
+/** of a wait(2) status: the signal */
+const WTERMSIG = 0x7f;
 /** include/linux/sched.h: PF_IO_WORKER, and PF_USER_WORKER of 6.4 and later */
 const PF_KERNEL_PART = 0x10 | 0x4000;
 
@@ -109,11 +110,11 @@ const NOBODYS = "the time of another process or of a thread that has exited";
 const CPUCLOCK_PERTHREAD = 4;
 const cpuClockPid = (clock: number): number => ~(clock >> 3);
 
-/** Of /proc/<pid>/timers, proc(5), of a process with these threads, the leader first. */
-export function oddTimers(text: string, threads: readonly number[]): { id: number; clock: number }[] {
+/** Of /proc/<pid>/timers, proc(5), of a process with these threads. */
+export function oddTimers(text: string, process: number, threads: readonly number[]): { id: number; clock: number }[] {
   const isOwn = (clock: number): boolean => {
     const pid = cpuClockPid(clock);
-    return pid === 0 || ((clock & CPUCLOCK_PERTHREAD) !== 0 ? threads.includes(pid) : pid === threads[0]);
+    return pid === 0 || ((clock & CPUCLOCK_PERTHREAD) !== 0 ? threads.includes(pid) : pid === process);
   };
   return [...text.matchAll(/^ID: (\d+)$[^]*?^ClockID: (-?\d+)$/gm)]
     .map(([, id, clock]) => ({ id: Number(id), clock: Number(clock) }))
@@ -153,11 +154,11 @@ const NOT_RESTARTED: ReadonlyMap<number, string> = new Map([
 const KCMP = { VM: 1, FILES: 2, FS: 3 } as const;
 
 /** Threads share all of it, other tasks nothing. Who shares with a task is, as a rule, its parent or its sibling. */
-function lookAtSharing(pid: number, threads: readonly number[], add: (code: number, why: string, tid?: number) => void): void {
+function lookAtSharing(via: number, threads: readonly number[], add: (code: number, why: string, tid?: number) => void): void {
   for (const tid of threads) {
-    if (tid === pid) continue;
-    if (differs(pid, tid, KCMP.FILES)) add(REFUSE.SHARED_FILES, "a thread with a descriptor table of its own", tid);
-    if (differs(pid, tid, KCMP.FS)) add(REFUSE.SHARED_FILES, "a thread with a working directory and umask of its own", tid);
+    if (tid === via) continue;
+    if (differs(via, tid, KCMP.FILES)) add(REFUSE.SHARED_FILES, "a thread with a descriptor table of its own", tid);
+    if (differs(via, tid, KCMP.FS)) add(REFUSE.SHARED_FILES, "a thread with a working directory and umask of its own", tid);
   }
 }
 
@@ -166,6 +167,7 @@ export function lookAtRelatives(
   states: readonly TaskState[],
   refuse: (pid: number, comm: string, problem: Details & { why: string }) => void,
 ): void {
+  const vias = new Map(states.map(({ frozen }) => [frozen.pid, viaOf(frozen)]));
   const siblings = new Map<number, number>();
   for (const { frozen, stat } of states) {
     const before = siblings.get(stat.ppid);
@@ -177,7 +179,7 @@ export function lookAtRelatives(
         [KCMP.FILES, REFUSE.SHARED_FILES, "descriptor table is"],
         [KCMP.FS, REFUSE.SHARED_FILES, "working directory and umask are"],
       ] as const) {
-        if (compare(frozen.pid, other, type) !== 0) continue;
+        if (compare(viaOf(frozen), vias.get(other) ?? other, type) !== 0) continue;
         const known = REFUSALS.get(code);
         refuse(frozen.pid, stat.comm, {
           object: known?.object ?? "task",

@@ -31,8 +31,8 @@ export function nameOf(fd: number, socket: UnixSocketRecord, found: Found): Name
   if (file === undefined) return { name, ...where };
   const identity = makeIdentity(file.path, file.stat, false, 0);
   if (isSame(path.join(directory ?? "/", text), file.stat)) return { name, ...where, file: identity };
-  const [{ pid }] = found.holders;
-  if (readlinkSync(`/proc/${pid}/root`) !== "/")
+  const [{ via }] = found.holders;
+  if (readlinkSync(`/proc/${via}/root`) !== "/")
     return { why: `the file that it is bound to is ${file.path} now, seen from another root directory`, hint: "let the program close it" };
   return { name, ...where, file: identity, moved: true };
 }
@@ -82,6 +82,6 @@ function directoryOf(text: string, file: string | undefined, found: Found): stri
   return file.endsWith(end) ? file.slice(0, -end.length) || "/" : cwd;
 }
 
-function cwdOf({ holders: [{ pid }] }: Found): string {
-  return readlinkSync(`/proc/${pid}/cwd`);
+function cwdOf({ holders: [{ via }] }: Found): string {
+  return readlinkSync(`/proc/${via}/cwd`);
 }

@@ -124,6 +124,24 @@ export function stateOf(pid: number): string | undefined {
   return stat(pid)?.fields[0];
 }
 
+/** Its threads that have not exited, the one with its own id first, if that is among them. */
+function livingThreads(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`)
+      .map(Number)
+      .filter((tid) => (stat(tid)?.fields[0] ?? "X") !== "Z" && (stat(tid)?.fields[0] ?? "X") !== "X");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ESRCH") return [];
+    throw error;
+  }
+}
+
+/** Whether it is no more, or waits for its parent: that its first thread has exited does not mean that. */
+export function hasEnded(pid: number): boolean {
+  return livingThreads(pid).length === 0;
+}
+
 export function children(pid: number): number[] {
   try {
     return readdirSync(`/proc/${pid}/task`)
@@ -241,7 +259,10 @@ function mergedMaps(pid: number, rename: Renaming): string[] {
 
 function threadView(pid: number, tid: string): ThreadView {
   const directory = `/proc/${pid}/task/${tid}`;
-  return { name: read(`${directory}/comm`).trimEnd(), status: settled(lines(`${directory}/status`, THREAD_STATUS)) };
+  const name = read(`${directory}/comm`).trimEnd();
+  // what is left of a first thread that has exited
+  if (stateOf(Number(tid)) === "Z") return { name, status: lines(`${directory}/status`, ["State", "Uid", "Gid", "Groups", "CapPrm"]) };
+  return { name, status: settled(lines(`${directory}/status`, THREAD_STATUS)) };
 }
 
 function entries<T>(names: readonly string[], value: (name: string) => T): Record<string, T> {
@@ -263,8 +284,9 @@ function taskView(pid: number, isRoot: boolean, rename: Renaming): TaskView {
     session: Number(field(6)),
     exitSignal: Number(field(38)),
   };
-  if (state === "Z") return view;
-  const directory = `/proc/${pid}`;
+  const [via] = livingThreads(pid);
+  if (via === undefined) return view;
+  const directory = `/proc/${via}`;
   view.live = {
     nice: field(19),
     policy: `${field(41)} ${field(40)}`,
@@ -276,8 +298,8 @@ function taskView(pid: number, isRoot: boolean, rename: Renaming): TaskView {
     auxv: readFileSync(`${directory}/auxv`).toString("hex"),
     status: settled(lines(`${directory}/status`, STATUS)),
     settings: entries(SETTINGS, (name) => read(`${directory}/${name}`)),
-    maps: mergedMaps(pid, rename),
-    files: entries(readdirSync(`${directory}/fd`), (fd) => fileView(pid, fd, rename)),
+    maps: mergedMaps(via, rename),
+    files: entries(readdirSync(`${directory}/fd`), (fd) => fileView(via, fd, rename)),
     threads: entries(readdirSync(`${directory}/task`), (tid) => threadView(pid, tid)),
     namespaces: entries(
       readdirSync(`${directory}/ns`).filter((name) => !name.startsWith("time")),

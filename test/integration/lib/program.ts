@@ -8,7 +8,7 @@ import { describeOutcome, must, type Outcome } from "./crctl.js";
 import { remember } from "./leftovers.js";
 import { newDirectory } from "./directories.js";
 import { PROGRAMS } from "./paths.js";
-import { differences, pidsOfTree, runningIn, stateOf, viewTree, type TreeView } from "./procfs.js";
+import { differences, hasEnded, pidsOfTree, runningIn, stateOf, viewTree, type TreeView } from "./procfs.js";
 import { until } from "./wait.js";
 
 /** Small, so that what a test fails on is its own. */
@@ -212,10 +212,9 @@ export class Program extends Tree {
         if (lines.includes(wanted)) return true;
         const failure = lines.find((line) => line.startsWith("FAIL"));
         if (failure !== undefined) throw new Error(failure);
-        const state = stateOf(this.pid);
         // the line may have come between the two looks
-        if ((state === undefined || state === "Z") && !this.status().split("\n").includes(wanted)) {
-          throw new Error(`the program ended (state ${state ?? "gone"}) without "${wanted}":\n${this.status()}${this.log()}`);
+        if (hasEnded(this.pid) && !this.status().split("\n").includes(wanted)) {
+          throw new Error(`the program ended (state ${stateOf(this.pid) ?? "gone"}) without "${wanted}":\n${this.status()}${this.log()}`);
         }
         return false;
       },
@@ -254,7 +253,7 @@ export class Program extends Tree {
     process.kill(this.pid, "SIGUSR2");
     await this.#line(`PASS ${this.#round}`, deadlineMs);
     // reaping it is for its parent, which in a herd has other things to do
-    await until(`${this.pid} to end`, () => [undefined, "Z"].includes(stateOf(this.pid)));
+    await until(`${this.pid} to end`, () => hasEnded(this.pid));
   }
 }
 

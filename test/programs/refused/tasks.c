@@ -4,7 +4,9 @@
 #include "test.h"
 
 #include <asm/ldt.h>
+#include <linux/filter.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -208,11 +210,49 @@ static void time_namespace_for_children(void) { helper = test_fork(unshares, (vo
 
 static void *outlives_leader(void *arg)
 {
-	pid_t leader = getpid();
-
-	WAIT_FOR(proc_state(leader) == 'Z');
+	proc_wait_state(getpid(), 'Z');
 	test_child_ready();
 	test_wait();
+	_exit(0);
+	return arg;
+}
+
+/* A filter of system calls kills a thread alone: by the signal SIGSYS. */
+static void is_killed_as_leader(void *arg)
+{
+	struct sock_filter insns[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_THREAD),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { .len = COUNT(insns), .filter = insns };
+	pthread_t thread;
+
+	TRY0(pthread_create(&thread, NULL, outlives_leader, arg));
+	TRY(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	TRY(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter));
+	getppid();
+	FAIL("the first thread lives");
+}
+
+static void leader_killed(void) { helper = test_fork(is_killed_as_leader, NULL); }
+
+static void wants_signal(void *arg)
+{
+	TRY(prctl(PR_SET_PDEATHSIG, SIGTERM));
+	test_child_ready();
+	test_wait();
+	(void)arg;
+}
+
+static void *outlives_with_child(void *arg)
+{
+	proc_wait_state(getpid(), 'Z');
+	pid_t child = test_fork(wants_signal, NULL);
+	test_child_ready();
+	test_wait();
+	test_finish(child);
 	_exit(0);
 	return arg;
 }
@@ -221,11 +261,11 @@ static void ends_as_leader(void *arg)
 {
 	pthread_t thread;
 
-	TRY0(pthread_create(&thread, NULL, outlives_leader, arg));
+	TRY0(pthread_create(&thread, NULL, outlives_with_child, arg));
 	syscall(SYS_exit, 0);
 }
 
-static void leader_ended(void) { helper = test_fork(ends_as_leader, NULL); }
+static void death_signal(void) { helper = test_fork(ends_as_leader, NULL); }
 
 static void is_traced(void *arg)
 {
@@ -261,5 +301,5 @@ const struct refused_kind refused_tasks[] = {
 	{ "mount-ns", mount_namespace, end_helper }, { "cgroup-ns", cgroup_namespace, end_helper },
 	{ "pid-ns-for-children", pid_namespace_for_children, end_helper },
 	{ "time-ns-for-children", time_namespace_for_children, end_helper },
-	{ "leader-ended", leader_ended, end_helper }, { "traced", traced, end_traced }, { NULL, NULL, NULL },
+	{ "leader-killed", leader_killed, end_helper }, { "death-signal", death_signal, end_helper }, { "traced", traced, end_traced }, { NULL, NULL, NULL },
 };

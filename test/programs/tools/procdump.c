@@ -4,12 +4,16 @@
  *	PID splice			splice it to standard output
  *	PID pread SEED			read pieces at places in any order, print the whole
  *	PID hold			open it, print "open", wait for the end of the input, read: prints "ok" or the error's name
- *	PID path			the same with O_PATH, without reading
+ *	PID take			the same, asking it for a descriptor of the process instead of reading
+ *	PID path			the same with O_PATH, without either
  *	PID chdir			stand in mfd/, print "open", wait for the end of the input
  */
 #include "test.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
+
+#include "../../../kmod/crctl_ioctl.h"
 
 static char path[64];
 
@@ -78,7 +82,7 @@ static void wait_for_end_of_input(void)
 int main(int argc, char **argv)
 {
 	if (argc < 3) {
-		fprintf(stderr, "usage: procdump PID splice|pread|hold|path|chdir [SEED]\n");
+		fprintf(stderr, "usage: procdump PID splice|pread|hold|take|path|chdir [SEED]\n");
 		return 2;
 	}
 	snprintf(path, sizeof(path), "/proc/%s/dump", argv[1]);
@@ -103,6 +107,8 @@ int main(int argc, char **argv)
 		wait_for_end_of_input();
 		if (strcmp(argv[2], "hold") == 0)
 			printf("%s\n", read(fd, &byte, 1) == 1 ? "ok" : strerrorname_np(errno));
+		if (strcmp(argv[2], "take") == 0)
+			printf("%s\n", ioctl(fd, CRCTL_DUMP_GET_FILE, 0) >= 0 ? "ok" : strerrorname_np(errno));
 	}
 	return 0;
 }
