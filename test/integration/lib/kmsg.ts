@@ -1,6 +1,7 @@
 /** The kernel's log: what it complained about since the last look. */
 
-import { closeSync, openSync, readSync, constants } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync, constants } from "node:fs";
+import path from "node:path";
 
 /** Priorities of syslog(2): up to "warning". */
 const WARNING = 4;
@@ -19,6 +20,30 @@ const HARMLESS: readonly RegExp[] = [
   // once per boot, from the test that reserves huge pages
   /hugepages are/,
 ];
+
+/** Of kernels themselves: see there. */
+const KNOWN_BUGS: readonly RegExp[] = readFileSync(path.resolve(import.meta.dirname, "../../../../../vagrant/known-bugs"), "utf8")
+  .split("\n")
+  .filter((line) => line !== "" && !line.startsWith("#"))
+  .map((line) => new RegExp(line));
+
+/** Without reports that known bugs cause. */
+export function judged(records: readonly [number, string][]): [number, string][] {
+  const kept: [number, string][] = [];
+  let report: [number, string][] | undefined;
+  for (const record of records) {
+    const [, text] = record;
+    if (text.includes("-[ cut here ]-")) {
+      kept.push(...(report ?? []));
+      report = [];
+    }
+    (report ?? kept).push(record);
+    if (report === undefined || !text.startsWith("---[ end trace ")) continue;
+    if (!report.some(([, line]) => KNOWN_BUGS.some((bug) => bug.test(line)))) kept.push(...report);
+    report = undefined;
+  }
+  return [...kept, ...(report ?? [])];
+}
 
 export class KernelLog {
   readonly #fd: number;
@@ -51,7 +76,7 @@ export class KernelLog {
   }
 
   complaints(): string[] {
-    return this.records()
+    return judged(this.records())
       .filter(([priority, text]) => priority <= WARNING && !HARMLESS.some((pattern) => pattern.test(text)))
       .map(([, text]) => text);
   }
