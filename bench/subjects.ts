@@ -43,6 +43,8 @@ export const SUBJECTS: readonly Subject[] = [
   { name: "100 processes", args: ["memory=1", "children=99"] },
   { name: "64 MiB shared since a fork by 9 processes", args: ["memory=64", "children=8"] },
   { name: "200 threads", args: ["threads=199"] },
+  { name: "500 threads", args: ["threads=499"] },
+  { name: "500 processes", args: ["children=499"] },
   { name: "1,000 pipes and 1,000 unix sockets, 10 processes", args: ["children=10", "pipes=100", "sockets=100"] },
   ...WITH_REDIS,
 ];
