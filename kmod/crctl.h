@@ -109,12 +109,33 @@ int crctl_vma_dump(struct crctl_group *g, struct crctl_notes *n);
 int crctl_regs_dump(struct crctl_group *g, unsigned int idx, struct crctl_notes *n);
 /* thread.c: THREAD */
 int crctl_thread_dump(struct crctl_group *g, unsigned int idx, struct crctl_notes *n);
+/* moment.c: what the next four say together */
+int crctl_moment_dump(struct crctl_group *g, struct crctl_notes *n);
+
+#define CRCTL_MAX_TIMERS	65536u
+
+/* What is collected with the lock of the group's signals held. */
+struct crctl_moment {
+	struct {
+		u64 value_ns, interval_ns;
+	} itimer[3];			/* as in struct crctl_process */
+	struct crctl_timer *timers;	/* kvmalloc'ed */
+	u32 nr_timers, timers_room;	/* there may be more than there is room for */
+	struct crctl_sigpending *pending; /* the same */
+	u32 nr_pending, pending_room;
+};
+
 /* process.c: PROCESS, NT_PRPSINFO */
-int crctl_process_dump(struct crctl_group *g, struct crctl_notes *n);
+int crctl_process_dump(struct crctl_group *g, const struct crctl_moment *m,
+		       struct crctl_notes *n);
 /* signals.c: SIGACTION, SIGPENDING */
-int crctl_signals_dump(struct crctl_group *g, struct crctl_notes *n);
+void crctl_pending_collect(struct crctl_group *g, struct crctl_moment *m);
+int crctl_signals_dump(struct crctl_group *g, const struct crctl_moment *m,
+		       struct crctl_notes *n);
 /* timers.c: TIMER */
-int crctl_timers_dump(struct crctl_group *g, struct crctl_notes *n);
+void crctl_itimers_collect(struct crctl_group *g, struct crctl_moment *m);
+void crctl_timers_collect(struct crctl_group *g, struct crctl_moment *m);
+int crctl_timers_dump(struct crctl_group *g, struct crctl_moment *m, struct crctl_notes *n);
 /* creds.c: CREDS */
 int crctl_creds_dump(struct crctl_group *g, struct crctl_notes *n);
 /* descriptors.c, terminal.c, tcp.c, udp.c, netlink.c, mqueue.c, unread.c: DESCRIPTOR */
@@ -164,8 +185,7 @@ static inline void crctl_tell_data(struct crctl_told *told, u32 fd, u32 what, u3
 	told->extra_size += round_up(size, 2);
 }
 
-/* Parts of the PROCESS and THREAD notes that have modules of their own. */
-void crctl_itimers_dump(struct crctl_group *g, struct crctl_process *out);	/* timers.c */
+/* Parts of the THREAD and MM notes that have modules of their own. */
 u32 crctl_prctl_dump(struct task_struct *t);				/* prctl.c */
 void crctl_pkeys_dump(struct crctl_group *g, struct crctl_mm *out);		/* pkeys.c */
 void crctl_restart_dump(struct crctl_group *g, struct task_struct *t,

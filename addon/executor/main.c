@@ -85,7 +85,8 @@ static rlim_t descriptors_needed(const struct executor *ex)
 /* Limits of ours that stand in the way. Tasks get their own when they are loaded. */
 static int raise_limits(const struct executor *ex, struct error *error)
 {
-	static const int resources[] = { RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_MEMLOCK, RLIMIT_NPROC };
+	static const int resources[] = { RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_MEMLOCK, RLIMIT_NPROC, RLIMIT_SIGPENDING };
+	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
 	rlim_t need = descriptors_needed(ex);
 	struct rlimit limit;
 
@@ -99,7 +100,9 @@ static int raise_limits(const struct executor *ex, struct error *error)
 			return failed(error, errno, "raising RLIMIT_NOFILE");
 	}
 	for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]); i++) {
-		if (getrlimit(resources[i], &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+		/* with privilege a program may have had more than is ours */
+		if (setrlimit(resources[i], &none) == 0 || getrlimit(resources[i], &limit) < 0 ||
+		    limit.rlim_cur == limit.rlim_max)
 			continue;
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(resources[i], &limit);

@@ -30,7 +30,8 @@ static int dump_prpsinfo(struct crctl_group *g, struct crctl_notes *n)
 	return 0;
 }
 
-int crctl_process_dump(struct crctl_group *g, struct crctl_notes *n)
+int crctl_process_dump(struct crctl_group *g, const struct crctl_moment *m,
+		       struct crctl_notes *n)
 {
 	struct signal_struct *sig = g->leader->signal;
 	struct crctl_process out = {
@@ -51,7 +52,8 @@ int crctl_process_dump(struct crctl_group *g, struct crctl_notes *n)
 	if (sig->flags & SIGNAL_STOP_STOPPED)
 		out.stop_signal = (crctl_first(g)->jobctl & JOBCTL_STOP_SIGMASK) ?: SIGSTOP;
 	unlock_task_sighand(g->leader, &flags);
-	crctl_itimers_dump(g, &out);
+	BUILD_BUG_ON(sizeof(out.itimer) != sizeof(m->itimer));
+	memcpy(out.itimer, m->itimer, sizeof(out.itimer));
 	return crctl_note_records(n, CRCTL_NT_PROCESS, &out, sizeof(out), 1, NULL, 0);
 }
 

@@ -36,13 +36,8 @@ static int dump_actions(struct crctl_group *g, struct crctl_notes *n)
 	return ret;
 }
 
-struct pending_out {
-	struct crctl_sigpending *recs;
-	u32 count, size;
-};
-
 /* Called with siglock held; counts on when there is no room. */
-static void collect(struct pending_out *out, struct sigpending *pending, u32 target)
+static void collect(struct crctl_moment *m, struct sigpending *pending, u32 target)
 {
 	const struct sigqueue *q;
 	sigset_t queued;
@@ -53,8 +48,8 @@ static void collect(struct pending_out *out, struct sigpending *pending, u32 tar
 		if (q->info.si_signo == SIGKILL)
 			continue;
 		sigaddset(&queued, q->info.si_signo);
-		if (out->count < out->size) {
-			struct crctl_sigpending *rec = &out->recs[out->count];
+		if (m->nr_pending < m->pending_room) {
+			struct crctl_sigpending *rec = &m->pending[m->nr_pending];
 			struct kernel_siginfo info = q->info;
 
 			/* the kernel's own link from a signal to its timer */
@@ -64,15 +59,15 @@ static void collect(struct pending_out *out, struct sigpending *pending, u32 tar
 			rec->signo = info.si_signo;
 			memcpy(rec->info, &info, sizeof(info));
 		}
-		out->count++;
+		m->nr_pending++;
 	}
 	/* A standard signal may be pending without an entry, when memory was short. */
 	for (sig = 1; sig <= _NSIG; sig++) {
 		if (!sigismember(&pending->signal, sig) || sigismember(&queued, sig) ||
 		    sig == SIGKILL)
 			continue;
-		if (out->count < out->size) {
-			struct crctl_sigpending *rec = &out->recs[out->count];
+		if (m->nr_pending < m->pending_room) {
+			struct crctl_sigpending *rec = &m->pending[m->nr_pending];
 			struct kernel_siginfo info;
 
 			clear_siginfo(&info);
@@ -82,45 +77,27 @@ static void collect(struct pending_out *out, struct sigpending *pending, u32 tar
 			rec->signo = sig;
 			memcpy(rec->info, &info, sizeof(info));
 		}
-		out->count++;
+		m->nr_pending++;
 	}
 }
 
-static int collect_all(struct crctl_group *g, struct pending_out *out)
+void crctl_pending_collect(struct crctl_group *g, struct crctl_moment *m)
 {
-	unsigned long flags;
 	unsigned int i;
 
-	out->count = 0;
-	if (!crctl_lock_sighand(g->leader, &flags))
-		return -ESRCH;
-	collect(out, &g->leader->signal->shared_pending, 0);
+	collect(m, &g->leader->signal->shared_pending, 0);
 	for (i = g->first; i < g->nr_threads; i++)
-		collect(out, &g->threads[i]->pending, i + 1);
-	unlock_task_sighand(g->leader, &flags);
-	return 0;
+		collect(m, &g->threads[i]->pending, i + 1);
 }
 
-int crctl_signals_dump(struct crctl_group *g, struct crctl_notes *n)
+int crctl_signals_dump(struct crctl_group *g, const struct crctl_moment *m,
+		       struct crctl_notes *n)
 {
-	struct pending_out out = { };
 	int ret = dump_actions(g, n);
 
-	/* More may arrive between counting and collecting: go round. */
-	while (!ret) {
-		ret = collect_all(g, &out);
-		if (ret || out.count <= out.size)
-			break;
-		kvfree(out.recs);
-		out.size = out.count + 8;
-		out.recs = kvcalloc(out.size, sizeof(*out.recs), GFP_KERNEL_ACCOUNT);
-		if (!out.recs)
-			ret = -ENOMEM;
-	}
-	if (!ret && out.count)
-		ret = crctl_note_records(n, CRCTL_NT_SIGPENDING, out.recs,
-					 sizeof(*out.recs), out.count, NULL, 0);
-	kvfree(out.recs);
+	if (!ret && m->nr_pending)
+		ret = crctl_note_records(n, CRCTL_NT_SIGPENDING, m->pending,
+					 sizeof(*m->pending), m->nr_pending, NULL, 0);
 	return ret;
 }
 

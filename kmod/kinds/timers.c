@@ -13,8 +13,6 @@
 #include "compat/timers.h"
 #include "restore/restore.h"
 
-#define MAX_TIMERS	65536u
-
 /* "Never" is some other time that is far away: sums with it must not overflow. */
 #define LONGEST	((1ull << 62) - 1)
 
@@ -27,16 +25,15 @@ static void cpu_itimer(const struct cpu_itimer *it, u64 now, u64 *value, u64 *in
 		*value = it->expires > now ? it->expires - now : 1;
 }
 
-void crctl_itimers_dump(struct crctl_group *g, struct crctl_process *out)
+/* With the lock of the group's signals. */
+void crctl_itimers_collect(struct crctl_group *g, struct crctl_moment *out)
 {
 	struct signal_struct *sig = g->leader->signal;
 	struct hrtimer *real = &sig->real_timer;
-	unsigned long flags;
 	u64 utime, stime;
 	unsigned int i;
 
-	if (!crctl_lock_sighand(g->leader, &flags))
-		return;
+	memset(out->itimer, 0, sizeof(out->itimer));
 	out->itimer[0].interval_ns = ktime_to_ns(sig->it_real_incr);
 	if (hrtimer_active(real))
 		out->itimer[0].value_ns = max_t(s64, 1, ktime_to_ns(hrtimer_get_remaining(real)));
@@ -47,7 +44,6 @@ void crctl_itimers_dump(struct crctl_group *g, struct crctl_process *out)
 		   &out->itimer[1].value_ns, &out->itimer[1].interval_ns);
 	cpu_itimer(&sig->it[CPUCLOCK_PROF], utime + stime,
 		   &out->itimer[2].value_ns, &out->itimer[2].interval_ns);
-	unlock_task_sighand(g->leader, &flags);
 	for (i = 0; i < ARRAY_SIZE(out->itimer); i++) {
 		out->itimer[i].value_ns = min_t(u64, out->itimer[i].value_ns, LONGEST);
 		out->itimer[i].interval_ns = min_t(u64, out->itimer[i].interval_ns, LONGEST);
@@ -205,6 +201,7 @@ static void dump_timer(struct crctl_group *g, const struct k_itimer *kt,
 {
 	const struct kernel_siginfo *info = crctl_timer_info(kt);
 
+	memset(out, 0, sizeof(*out));
 	out->id = kt->it_id;
 	out->clock_id = kt->it_clock;
 	out->notify = kt->it_sigev_notify;
@@ -237,46 +234,30 @@ static int by_id(const void *a, const void *b)
 	return ((const struct crctl_timer *)a)->id - ((const struct crctl_timer *)b)->id;
 }
 
-int crctl_timers_dump(struct crctl_group *g, struct crctl_notes *n)
+/* With the lock of the group's signals; counts on when there is no room. */
+void crctl_timers_collect(struct crctl_group *g, struct crctl_moment *m)
 {
-	struct crctl_timer *recs = NULL;
 	struct k_itimer *kt;
-	unsigned long flags;
-	u32 count, size = 0, i;
-	int ret = 0;
 
-	for (;;) {
-		count = 0;
-		if (!crctl_lock_sighand(g->leader, &flags)) {
-			ret = -ESRCH;
-			break;
-		}
-		crctl_for_each_timer(kt, g->leader->signal) {
-			if (count < size)
-				dump_timer(g, kt, &recs[count]);
-			count++;
-		}
-		unlock_task_sighand(g->leader, &flags);
-		if (count <= size || count > MAX_TIMERS)
-			break;
-		kvfree(recs);
-		size = count;
-		recs = kvcalloc(size, sizeof(*recs), GFP_KERNEL_ACCOUNT);
-		if (!recs)
-			return -ENOMEM;
+	crctl_for_each_timer(kt, g->leader->signal) {
+		if (m->nr_timers < m->timers_room)
+			dump_timer(g, kt, &m->timers[m->nr_timers]);
+		m->nr_timers++;
 	}
-	if (!ret && count > MAX_TIMERS) {
-		ret = -E2BIG;
-	} else if (!ret && count) {
-		for (i = 0; i < count; i++)
-			if (!is_saved(&recs[i]))
-				refuse_timer(g, &recs[i], n);
-		sort(recs, count, sizeof(*recs), by_id, NULL);
-		ret = crctl_note_records(n, CRCTL_NT_TIMER, recs, sizeof(*recs),
-					 count, NULL, 0);
-	}
-	kvfree(recs);
-	return ret;
+}
+
+int crctl_timers_dump(struct crctl_group *g, struct crctl_moment *m, struct crctl_notes *n)
+{
+	u32 i;
+
+	if (!m->nr_timers)
+		return 0;
+	for (i = 0; i < m->nr_timers; i++)
+		if (!is_saved(&m->timers[i]))
+			refuse_timer(g, &m->timers[i], n);
+	sort(m->timers, m->nr_timers, sizeof(*m->timers), by_id, NULL);
+	return crctl_note_records(n, CRCTL_NT_TIMER, m->timers, sizeof(*m->timers),
+				  m->nr_timers, NULL, 0);
 }
 
 /* ---- restore ---- */

@@ -81,9 +81,7 @@ static int add_threads(struct crctl_dump *d)
 static int add_kinds(struct crctl_dump *d)
 {
 	return add_threads(d) ?:
-	       crctl_process_dump(&d->g, &d->notes) ?:
-	       crctl_signals_dump(&d->g, &d->notes) ?:
-	       crctl_timers_dump(&d->g, &d->notes) ?:
+	       crctl_moment_dump(&d->g, &d->notes) ?:
 	       crctl_creds_dump(&d->g, &d->notes) ?:
 	       crctl_descriptors_dump(&d->g, &d->notes) ?:
 	       crctl_sem_dump(&d->g, &d->notes) ?:

@@ -17,6 +17,7 @@ describeRows("time", [
   { program: "alarm_fires" },
   { program: "posix_timers" },
   { program: "cpu_timers" },
+  { program: "timer_storm", alone: true, once: true },
   { program: "rseq" },
   { program: "rseq_section" },
   { program: "membarrier" },
