@@ -232,6 +232,8 @@ function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, 
       prepareDescriptions(context);
       return found.map((file) => dumpDescription(file, context)).filter((file) => file !== undefined);
     });
+    if (files.length < found.length && problems.found.length === 0)
+      throw new Error(`${found.length - files.length} open files were passed over, and nobody said why`);
     const ptys = ptysOf(files);
     if (!options.shellJob) checkSessions(states, ptys, problems);
     checkTerminals(states, files, problems);

@@ -226,6 +226,33 @@ describe("what lies outside of the tree", () => {
     expect(readFileSync(path.join(directory, "out"), "utf8")).to.equal("got three\n");
   });
 
+  it("standard input that nobody has the other end of any more is saved, with what is unread", async () => {
+    const directory = newDirectory();
+    const script = [
+      "import os, time",
+      'open("up", "w").close()',
+      'while not os.path.exists("go"): time.sleep(0.05)',
+      'text = b"".join(iter(lambda: os.read(0, 100), b""))',
+      'open("out.new", "wb").write(text + b", and no more"); os.rename("out.new", "out")',
+    ].join("\n");
+    // a pipe of Node's is a pair of sockets
+    const child = spawn("python3", ["-c", script], { detached: true, stdio: ["pipe", "ignore", "ignore"], cwd: directory });
+    const pid = child.pid ?? 0;
+    remember(pid);
+    await until("the program", () => existsSync(path.join(directory, "up")));
+    expect(readlinkSync(`/proc/${pid}/fd/0`)).to.match(/^socket:/);
+    const closed = once(child.stdin, "close");
+    child.stdin.end("unread", () => child.stdin.destroy());
+    await closed;
+    const image = path.join(directory, "image");
+    await must(["dump", "-t", String(pid), "-D", image]);
+    await until("the program to be gone", () => stateOf(pid) === undefined);
+    await must(["restore", "-d", "-D", image]);
+    writeFileSync(path.join(directory, "go"), "");
+    await until("what it read", () => existsSync(path.join(directory, "out")));
+    expect(readFileSync(path.join(directory, "out"), "utf8")).to.equal("unread, and no more");
+  });
+
   /** A process that has made something with a task outside of the tree, by a Python expression; then it waits. */
   async function sharer(what: string): Promise<number> {
     const directory = newDirectory();

@@ -37,21 +37,34 @@ function tableOf(context: DumpContext): Table {
 function lookAround(context: DumpContext): Table {
   const sockets = unixSockets();
   const byIno = new Map(sockets.map((socket) => [socket.ino, socket]));
-  const open = new Set(context.files.map(({ stat }) => stat.ino));
+  const waiting = new Map(sockets.flatMap(({ ino: by, pending }) => (pending ?? []).map((client, turn) => [client, { by, turn }])));
   const messages = new Map<bigint, UnixMessage[] | undefined>();
-  for (const found of context.running ? [] : context.files) {
-    const socket = isType(found.stat, S_IFSOCK) ? byIno.get(found.stat.ino) : undefined;
-    if (socket === undefined || messages.has(socket.ino)) continue;
-    // what leads out is not ours to look into
-    if (context.standard(found.stat) !== undefined && socket.peer !== undefined && !open.has(socket.peer)) continue;
-    messages.set(socket.ino, readMessages(socket, found, context));
+  let own = socketsOf(context);
+  // the other end of a socket may come out of a message of another one
+  for (let known = -1; !context.running && known < own.size; own = socketsOf(context)) {
+    known = own.size;
+    for (const found of context.files) {
+      const socket = isType(found.stat, S_IFSOCK) ? byIno.get(found.stat.ino) : undefined;
+      if (socket === undefined || messages.has(socket.ino)) continue;
+      // what leads out is not ours to look into
+      if (context.standard(found.stat) !== undefined && isForeign(socket, { own, waiting })) continue;
+      messages.set(socket.ino, readMessages(socket, found, context));
+    }
   }
-  return {
-    byIno,
-    own: new Set(context.files.filter(({ stat }) => isType(stat, S_IFSOCK)).map(({ stat }) => stat.ino)),
-    waiting: new Map(sockets.flatMap(({ ino: by, pending }) => (pending ?? []).map((client, turn) => [client, { by, turn }]))),
-    messages,
-  };
+  return { byIno, own, waiting, messages };
+}
+
+/** By inode. */
+function socketsOf({ files }: DumpContext): Set<bigint> {
+  return new Set(files.filter(({ stat }) => isType(stat, S_IFSOCK)).map(({ stat }) => stat.ino));
+}
+
+/** Connected to a socket, accepted or not, of somebody else's. Not one whose other end has been closed, of which nothing else is told. */
+function isForeign({ ino, peer }: UnixSocketRecord, { own, waiting }: Pick<Table, "own" | "waiting">): boolean {
+  if (peer === undefined) return false;
+  if (peer !== 0n) return !own.has(peer);
+  const waits = waiting.get(ino);
+  return waits !== undefined && !own.has(waits.by);
 }
 
 export const unixDump: DumpHalf = {
@@ -125,13 +138,9 @@ function strangePeer({ peerCredentials }: Pick<UnixFile, "peerCredentials">): Re
   };
 }
 
-/** Connected to a socket, accepted or not, that is not in the tree. */
-function leadsOut({ ino, peer }: UnixSocketRecord, context: DumpContext): boolean {
-  const { own, waiting } = tableOf(context);
-  if (peer === undefined) return false;
-  if (peer !== 0n) return !own.has(peer) && !(context.running && mayBeOnItsWay(peer, context));
-  const waits = waiting.get(ino);
-  return waits !== undefined && !own.has(waits.by);
+function leadsOut(socket: UnixSocketRecord, context: DumpContext): boolean {
+  const { peer } = socket;
+  return isForeign(socket, tableOf(context)) && !(context.running && peer !== undefined && peer !== 0n && mayBeOnItsWay(peer, context));
 }
 
 /** In a message of the tree's, which is not looked into while the tree runs: nobody who could be seen has it. */
