@@ -249,10 +249,10 @@ static void change_note(struct rng *r, struct image *im)
 
 static void change_type(struct rng *r, struct image *im)
 {
-	uint32_t type = CRCTL_NOTE_TYPE(rng_below(r, 14));
+	uint32_t type = CRCTL_NOTE_TYPE(rng_below(r, 17));
 
 	if (!rng_below(r, 4))
-		type = CRCTL_NOTE_TYPE(32 + rng_below(r, 5));
+		type = CRCTL_NOTE_TYPE(32 + rng_below(r, 6));
 	memcpy(im->data + any_note(r, im)->off + 8, &type, 4);
 }
 

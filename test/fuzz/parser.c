@@ -158,6 +158,27 @@ static void check_policies(const struct crctl_parsed *p)
 	}
 }
 
+/* Taken from another process of the same restore. */
+static void check_shared(const struct crctl_parsed *p)
+{
+	struct crctl_cow c;
+	uint64_t last = 0;
+	uint32_t i;
+
+	touch_ref(&p->cow, sizeof(c));
+	if (!p->cow.count)
+		return;
+	MUST(p->info.kind == CRCTL_IMAGE_MANIFEST && p->cow.count <= CRCTL_MAX_PHDRS);
+	MUST(p->control.source && p->control.source != p->control.id && p->control.report_fd >= 0);
+	for (i = 0; i < p->cow.count; i++) {
+		crctl_rec(&p->cow, i, &c, sizeof(c));
+		MUST(c.start >= last && c.len && !((c.start | c.len) & 4095) && c.start + c.len > c.start);
+		/* each is looked up by itself */
+		MUST(i >= 64 || within_private(p, c.start, c.len));
+		last = c.start + c.len;
+	}
+}
+
 static void check_all(const struct crctl_parsed *p)
 {
 	struct crctl_creds cr;
@@ -184,6 +205,8 @@ static void check_all(const struct crctl_parsed *p)
 	touch_ref(&p->peercred, sizeof(struct crctl_peercred));
 	touch_ref(&p->lock, sizeof(struct crctl_lock));
 	touch_ref(&p->notify, sizeof(struct crctl_notify));
+	/* the module does nothing with it */
+	touch_ref(&p->sem_undo, sizeof(struct crctl_sem_undo));
 	touch(p->auxv, p->auxv_size);
 	MUST(p->sigaction.count == 64);
 	MUST(p->creds.count == p->nr_threads);
@@ -283,6 +306,7 @@ static int parse(const uint8_t *data, size_t size, uint64_t file_size, const str
 		MUST(lim->pkeys || !p.mm.pkeys);
 		check_all(&p);
 		check_extents(&p, ph, layout.phnum);
+		check_shared(&p);
 	}
 out:
 	/* An error has its reason, unless the file could not be read at all. */

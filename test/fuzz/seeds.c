@@ -10,6 +10,7 @@
 #include <linux/membarrier.h>
 #include <linux/mempolicy.h>
 #include <linux/seccomp.h>
+#include <mqueue.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -384,6 +385,8 @@ static const struct {
 	void (*set_up)(void);
 	/* a filter is added by who makes the manifest; a dump alone cannot attach segments */
 	bool manifest_only;
+	/* another process has its pages, and shares them with its manifest's */
+	bool shares;
 } kinds[] = {
 	{ .name = "plain", .set_up = plain }, { .name = "threads", .set_up = threads },
 	{ .name = "leaderless", .set_up = leaderless }, { .name = "signals", .set_up = signals }, { .name = "timers", .set_up = timers },
@@ -392,6 +395,7 @@ static const struct {
 	{ .name = "keys", .set_up = keys }, { .name = "segments", .set_up = segments, .manifest_only = true },
 	{ .name = "semaphores", .set_up = semaphores }, { .name = "policies", .set_up = policies },
 	{ .name = "sandboxed", .set_up = sandboxed, .manifest_only = true },
+	{ .name = "shared_pages", .set_up = memory, .manifest_only = true, .shares = true },
 };
 
 /* ---- dumping ---- */
@@ -510,15 +514,45 @@ static void name_descriptors(uint8_t *desc, uint32_t type)
 	}
 }
 
-/* What a controller makes of @image: the same task, its pages in another file, its files as descriptors. */
-static void make_manifest(struct seed *s, const struct seed *image)
+/* By what manifests know of each other. */
+enum { HAS_PAGES = 1, TAKES_PAGES };
+
+/* The pages of @image: in another file, or another process has them. */
+static uint8_t *add_pages(uint8_t *p, const struct seed *image, bool shares)
 {
 	const Elf64_Shdr *sh = (const void *)(image->data + sizeof(Elf64_Ehdr));
 	const Elf64_Phdr *ph = (const void *)(image->data + 128);
-	uint32_t nr = sh->sh_info - 1, i, cloexec[] = { FD_SHARED };
+	uint32_t nr = sh->sh_info - 1, i;
 	struct crctl_extent *e = calloc(nr, sizeof(*e));
+	struct crctl_cow *c = calloc(nr, sizeof(*c));
+
+	if (!e || !c)
+		err(2, "%s", image->name);
+	for (i = 0; i < nr; i++) {
+		ph++;
+		e[i] = (struct crctl_extent){ .vaddr = ph->p_vaddr, .len = ph->p_filesz, .offset = ph->p_offset, .fd = FD_DUMP };
+		c[i] = (struct crctl_cow){ .start = ph->p_vaddr, .len = ph->p_filesz };
+	}
+	if (shares)
+		p = add_note(p, CRCTL_NT_COW, c, sizeof(*c), nr, NULL, 0);
+	else
+		p = add_note(p, CRCTL_NT_EXTENT, e, sizeof(*e), nr, NULL, 0);
+	free(e);
+	free(c);
+	return p;
+}
+
+/* What a controller makes of @image: the same task, its pages elsewhere, its files as descriptors. */
+static void make_manifest(struct seed *s, const struct seed *image)
+{
+	const Elf64_Phdr *ph = (const void *)(image->data + 128);
+	uint32_t cloexec[] = { FD_SHARED };
 	const struct crctl_seccomp sc = { .thread = 1, .nr_insns = sizeof(filter) / sizeof(filter[0]) };
-	struct crctl_control c = { .gate_fd = FD_GATE, .report_fd = FD_REPORT };
+	const struct crctl_control c = {
+		.gate_fd = FD_GATE, .report_fd = FD_REPORT,
+		.id = s->shares ? TAKES_PAGES : HAS_PAGES, .source = s->shares ? HAS_PAGES : 0,
+	};
+	const struct crctl_notify notify = { .fd = FD_QUEUE, .notify = SIGEV_SIGNAL, .signal = SIGUSR1, .value = 5 };
 	/* for reading, which many may: several run at the same time */
 	const struct crctl_lock locks[] = {
 		{ .fd = FD_SHARED, .start = 0, .len = 10 }, { .fd = FD_SHARED, .start = 100, .len = 0 },
@@ -534,7 +568,7 @@ static void make_manifest(struct seed *s, const struct seed *image)
 	snprintf(s->name, sizeof(s->name), "%.20s manifest", image->name);
 	s->data = calloc(1, SIZE_MAX_IMAGE);
 	s->dump_fd = image->dump_fd;
-	if (!e || !s->data)
+	if (!s->data)
 		err(2, "%s", s->name);
 	memcpy(s->data, image->data, 128 + sizeof(*ph));
 	p = s->data + 128 + sizeof(*ph);
@@ -550,25 +584,19 @@ static void make_manifest(struct seed *s, const struct seed *image)
 		pos += 12 + name + ((nh.n_descsz + 3) & ~3u);
 	}
 	p += ph[0].p_filesz;
-	for (i = 0; i < nr; i++)
-		e[i] = (struct crctl_extent){
-			.vaddr = ph[i + 1].p_vaddr, .len = ph[i + 1].p_filesz, .offset = ph[i + 1].p_offset, .fd = FD_DUMP,
-		};
-	p = add_note(p, CRCTL_NT_EXTENT, e, sizeof(*e), nr, NULL, 0);
+	p = add_pages(p, image, s->shares);
 	if (!strcmp(image->name, "sandboxed"))
 		p = add_note(p, CRCTL_NT_SECCOMP, &sc, sizeof(sc), 1, filter, sizeof(filter));
 	p = add_note(p, CRCTL_NT_CONTROL, &c, sizeof(c), 1, NULL, 0);
 	p = add_note(p, CRCTL_NT_CLOEXEC, NULL, 0, 0, cloexec, sizeof(cloexec));
 	p = add_note(p, CRCTL_NT_LOCK, locks, sizeof(locks[0]), 2, NULL, 0);
 	p = add_note(p, CRCTL_NT_PEERCRED, peers, sizeof(peers[0]), 2, groups, sizeof(groups));
-	/* one process may ask a queue at a time, and several run */
-	p = add_note(p, CRCTL_NT_NOTIFY, NULL, sizeof(struct crctl_notify), 0, NULL, 0);
+	p = add_note(p, CRCTL_NT_NOTIFY, &notify, sizeof(notify), 1, NULL, 0);
 	s->size = p - s->data;
 	((Elf64_Ehdr *)s->data)->e_phnum = 1;
 	((Elf64_Shdr *)(s->data + sizeof(Elf64_Ehdr)))->sh_info = 1;
 	((Elf64_Phdr *)(s->data + 128))->p_offset = 128 + sizeof(*ph);
 	((Elf64_Phdr *)(s->data + 128))->p_filesz = s->size - 128 - sizeof(*ph);
-	free(e);
 }
 
 static void place(int from, int to, int flags)
@@ -577,20 +605,89 @@ static void place(int from, int to, int flags)
 		_exit(126);
 }
 
-void manifest_descriptors(const struct seed *seed)
+/* Its own, as one process may ask a queue at a time; nobody else finds it. */
+static int queue(void)
 {
-	int gate[2], report[2], pair[2];
+	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = 8 };
+	char name[32];
+	int fd;
+
+	snprintf(name, sizeof(name), "/exec_fuzz.%d", getpid());
+	fd = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
+	mq_unlink(name);
+	return fd;
+}
+
+/* Who has pages that others share stands at its gate as long as somebody can open that, and has reported to the same pipe. */
+static int source_report[2] = { -1, -1 };
+
+static void descriptors_of(const struct seed *seed, int gate, int report)
+{
+	int pair[2];
 
 	place(seed->dump_fd, FD_DUMP, 0);
 	place(open("/proc/self/exe", O_RDONLY), FD_EXE, 0);
-	if (pipe(gate) || pipe(report) || write(gate[1], "g", 1) != 1 || socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
 		_exit(126);
 	place(pair[0], FD_SOCKET, 0);
-	place(gate[0], FD_GATE, O_CLOEXEC);
-	place(report[1], FD_REPORT, O_CLOEXEC);
-	close(gate[1]);
+	place(queue(), FD_QUEUE, 0);
+	place(gate, FD_GATE, O_CLOEXEC);
+	place(report, FD_REPORT, O_CLOEXEC);
+}
+
+void manifest_descriptors(const struct seed *seed)
+{
+	int gate[2], report[2];
+	char text[4096];
+
+	if (pipe(gate) || pipe(report) || write(gate[1], "g", 1) != 1)
+		_exit(126);
+	descriptors_of(seed, gate[0], seed->shares ? source_report[1] : report[1]);
+	/* who waits for another one's pages gives up when nobody can open the gate any more */
+	if (!seed->shares)
+		close(gate[1]);
 	/* Nobody reads, so it must not block. */
 	fcntl(FD_REPORT, F_SETFL, O_NONBLOCK);
+	while (seed->shares && read(source_report[0], text, sizeof(text)) > 0)
+		;
+}
+
+/* Executes the manifest of @image that has its pages, and waits until it stands at its gate. */
+static void start_source(const struct seed *image)
+{
+	static char *const argv[] = { "source", NULL }, *const envp[] = { NULL };
+	const char *path = "/tmp/exec_fuzz.source";
+	struct seed source = { .shares = false };
+	char text[256];
+	ssize_t size;
+	int gate[2];
+	pid_t pid;
+
+	make_manifest(&source, image);
+	write_image(path, source.data, source.size);
+	free(source.data);
+	/* all that inherit an end of these are ours; programs lose them */
+	if (pipe2(source_report, O_CLOEXEC) || pipe2(gate, O_CLOEXEC))
+		err(2, "pipe");
+	pid = fork();
+	if (pid < 0)
+		err(2, "fork");
+	if (!pid) {
+		/* no child of ours: those are waited for */
+		if (fork())
+			_exit(0);
+		close(gate[1]);
+		descriptors_of(&source, gate[0], source_report[1]);
+		execve(path, argv, envp);
+		err(126, "%s", path);
+	}
+	waitpid(pid, NULL, 0);
+	close(gate[0]);
+	size = read(source_report[0], text, sizeof(text) - 1);
+	if (size <= 0 || strncmp(text, "ready ", 6))
+		errx(2, "who has pages to share says \"%.*s\"", (int)(size < 0 ? 0 : size), text);
+	fcntl(source_report[0], F_SETFL, O_NONBLOCK);
+	unlink(path);
 }
 
 void write_image(const char *path, const uint8_t *data, size_t size)
@@ -620,7 +717,10 @@ size_t make_seeds(struct seed *seeds, size_t room)
 	for (i = 0; i < nr; i++)
 		load(&seeds[i]);
 	for (i = 0; i < nr; i++) {
+		seeds[nr + i].shares = kinds[i].shares;
 		make_manifest(&seeds[nr + i], &seeds[i]);
+		if (kinds[i].shares)
+			start_source(&seeds[i]);
 		seeds[i].dump_fd = -1;
 	}
 	remove_set();

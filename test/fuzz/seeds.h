@@ -2,6 +2,7 @@
 #ifndef SEEDS_H
 #define SEEDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -15,6 +16,7 @@ enum {
 	FD_REPORT = 44,		/* a pipe that nobody reads much of */
 	FD_SOCKET = 45,		/* an end of a pair of unix sockets */
 	FD_SEGMENT = 46,	/* the file of System V shared memory */
+	FD_QUEUE = 48,		/* a POSIX message queue */
 };
 
 struct seed {
@@ -22,6 +24,7 @@ struct seed {
 	uint8_t *data;
 	size_t size;
 	int dump_fd;		/* of a manifest: the image whose pages it wants; else -1 */
+	bool shares;		/* and these pages are another process' */
 };
 
 /* The name of a kind of process, NULL behind the last. */

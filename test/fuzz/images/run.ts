@@ -48,6 +48,15 @@ async function originals(): Promise<string[]> {
     ["udp"],
     ["netlink"],
     ["posix_mq"],
+    ["unix_passed"],
+    ["unix_named"],
+    ["pty_session"],
+    ["locks"],
+    ["sysv_shm"],
+    ["sysv_sem"],
+    ["cow_shared"],
+    ["mempolicy"],
+    ["leader_gone"],
   ] as const) {
     const tree = await Program.start(program, args);
     const image = tree.newImage();
