@@ -368,6 +368,30 @@ const HOSTILE: Record<string, string> = {
   keys_without_first: "errno EINVAL",
   key_of_none: "errno EINVAL",
   key_beyond: "errno EINVAL",
+  // timers are made by timer_create(2)
+  timer_alarm: "signal 9",
+  timer_clock: "errno EINVAL",
+  // policies are set by mbind(2) and set_mempolicy(2)
+  policy: "exit 0",
+  policy_mode: "errno EINVAL",
+  policy_flags: "errno EINVAL",
+  policy_nowhere: "errno EINVAL",
+  policy_vdso: "errno EINVAL",
+  // without nodes that are not here
+  policy_node: "exit 0",
+  policy_node_thread: "exit 0",
+  // notifications are asked for by mq_notify(3)
+  notify_pipe: "signal 9",
+  notify_closed: "signal 9",
+  notify_signal: "errno EINVAL",
+  notify_thread: "errno EINVAL",
+  // pages come from who takes part in the same restore
+  cow_of_nobody: "errno EINVAL",
+  cow_of_itself: "errno EINVAL",
+  cow_unreported: "errno EINVAL",
+  cow_nowhere: "errno EINVAL",
+  cow_kernel: "errno EINVAL",
+  cow_of_dump: "errno EINVAL",
 };
 
 describe("a hostile image", () => {

@@ -31,6 +31,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "image.h"
@@ -139,6 +140,7 @@ static struct {
 	int (*check)(void);
 	int threads;
 	int big;
+	int timer;
 } seed;
 
 static uint64_t status_bits(const char *name)
@@ -214,8 +216,11 @@ static void *waiter(void *arg)
 
 static _Noreturn void be_saved(void)
 {
+	timer_t timer;
 	pthread_t t;
 
+	if (seed.timer && timer_create(CLOCK_MONOTONIC, NULL, &timer))
+		_exit(9);
 	if (seed.big) {
 		char *p = mmap(NULL, BIG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -458,6 +463,50 @@ CHANGE(keys_many, MM(im)->pkeys = 0x10001)
 CHANGE(keys_without_first, MM(im)->pkeys = 2)
 CHANGE(key_of_none, MM(im)->pkeys = 1; MM(im)->execute_only_pkey = 3)
 CHANGE(key_beyond, MM(im)->pkeys = 0xffff; MM(im)->execute_only_pkey = 16)
+/* On a clock that may wake the machine, which takes CAP_WAKE_ALARM. */
+CHANGE(timer_alarm, ((struct crctl_timer *)record(im, CRCTL_NT_TIMER))->clock_id = CLOCK_BOOTTIME_ALARM)
+CHANGE(timer_clock, ((struct crctl_timer *)record(im, CRCTL_NT_TIMER))->clock_id = 1000)
+static void add_policy(struct image *im, uint32_t mode, uint32_t node, uint64_t start)
+{
+	struct crctl_mempolicy policy = { .start = start, .end = start ? start + 4096 : 0, .thread = !start, .mode = mode, .home_node = -1 };
+
+	policy.nodes[node / 64] = 1ull << node % 64;
+	add_note(im, CRCTL_NT_MEMPOLICY, &policy, sizeof(policy), 1, NULL, 0);
+}
+CHANGE(policy, add_policy(im, CRCTL_POLICY_BIND, 0, smallest_anon(im)->start))
+CHANGE(policy_mode, add_policy(im, 99, 0, smallest_anon(im)->start))
+CHANGE(policy_flags, add_policy(im, CRCTL_POLICY_BIND | CRCTL_POLICY_STATIC_NODES | CRCTL_POLICY_RELATIVE_NODES, 0, 0))
+CHANGE(policy_nowhere, add_policy(im, CRCTL_POLICY_BIND, 0, last_vma(im)->end))
+CHANGE(policy_vdso, add_policy(im, CRCTL_POLICY_BIND, 0, vma_of(im, CRCTL_VMA_VDSO)->start))
+CHANGE(policy_node, add_policy(im, CRCTL_POLICY_BIND, CRCTL_POLICY_NODES - 1, smallest_anon(im)->start))
+CHANGE(policy_node_thread, add_policy(im, CRCTL_POLICY_BIND, CRCTL_POLICY_NODES - 1, 0))
+/* of manifests again */
+static void add_notify(struct image *im, uint32_t fd, int how, int signal)
+{
+	const struct crctl_notify notify = { .fd = fd, .notify = how, .signal = signal };
+
+	add_note(im, CRCTL_NT_NOTIFY, &notify, sizeof(notify), 1, NULL, 0);
+}
+CHANGE(notify_pipe, add_notify(im, FD_PIPE_READ, SIGEV_SIGNAL, SIGUSR1))
+CHANGE(notify_closed, add_notify(im, 9999, SIGEV_SIGNAL, SIGUSR1))
+CHANGE(notify_signal, add_notify(im, FD_PIPE_READ, SIGEV_SIGNAL, 65))
+CHANGE(notify_thread, add_notify(im, FD_PIPE_READ, SIGEV_THREAD, SIGUSR1))
+/* Pages of another process: who has reported to the same pipe, by its number. */
+static void add_shared(struct image *im, int report, uint32_t id, uint32_t source, uint64_t start)
+{
+	const struct crctl_control c = { .gate_fd = -1, .report_fd = report, .id = id, .source = source };
+	const struct crctl_cow cow = { .start = start, .len = 4096 };
+
+	add_note(im, CRCTL_NT_COW, &cow, sizeof(cow), 1, NULL, 0);
+	add_note(im, CRCTL_NT_CONTROL, &c, sizeof(c), 1, NULL, 0);
+}
+CHANGE(cow_of_nobody, add_shared(im, FD_PIPE_WRITE, 1, 0, smallest_anon(im)->start))
+CHANGE(cow_of_itself, add_shared(im, FD_PIPE_WRITE, 1, 1, smallest_anon(im)->start))
+CHANGE(cow_unreported, add_shared(im, -1, 1, 2, smallest_anon(im)->start))
+CHANGE(cow_nowhere, add_shared(im, FD_PIPE_WRITE, 1, 2, last_vma(im)->end))
+CHANGE(cow_kernel, add_shared(im, FD_PIPE_WRITE, 1, 2, 0xffff888000000000))
+CHANGE(cow_dump, const struct crctl_cow c = { .start = smallest_anon(im)->start, .len = 4096 };
+       add_note(im, CRCTL_NT_COW, &c, sizeof(c), 1, NULL, 0))
 
 static const struct {
 	const char *name;
@@ -467,7 +516,7 @@ static const struct {
 	enum { DUMP, MANIFEST } form;
 	int mode;			/* of the image file, 0: 0755 */
 	int open_flags;			/* of FILE */
-	int threads, big, segment;
+	int threads, big, timer, segment;
 } changes[] = {
 #define DUMPED(name, ...) { #name, .change = name, .form = DUMP, ##__VA_ARGS__ }
 #define MANIFESTED(name, ...) { #name, .change = name, .form = MANIFEST, ##__VA_ARGS__ }
@@ -509,6 +558,12 @@ static const struct {
 	DUMPED(huge), DUMPED(huge_of_ordinary), DUMPED(huge_of_no_size), DUMPED(huge_half), DUMPED(huge_too_low), DUMPED(huge_ordinary),
 	DUMPED(keys, .check = has_other_keys), DUMPED(keys_many), DUMPED(keys_without_first), DUMPED(key_of_none),
 	DUMPED(key_beyond),
+	DUMPED(timer_alarm, .timer = 1), DUMPED(timer_clock, .timer = 1),
+	MANIFESTED(policy), MANIFESTED(policy_mode), MANIFESTED(policy_flags), MANIFESTED(policy_nowhere), MANIFESTED(policy_vdso),
+	MANIFESTED(policy_node), MANIFESTED(policy_node_thread),
+	MANIFESTED(notify_pipe), MANIFESTED(notify_closed), MANIFESTED(notify_signal), MANIFESTED(notify_thread),
+	MANIFESTED(cow_of_nobody), MANIFESTED(cow_of_itself), MANIFESTED(cow_unreported), MANIFESTED(cow_nowhere), MANIFESTED(cow_kernel),
+	{ "cow_of_dump", .change = cow_dump, .form = MANIFEST },
 };
 
 static void place(int from, int to)
@@ -550,6 +605,7 @@ int main(int argc, char **argv)
 	seed.check = changes[i].check ? changes[i].check : is_fine;
 	seed.threads = changes[i].threads;
 	seed.big = changes[i].big;
+	seed.timer = changes[i].timer;
 	read_dump(&im);
 	/* only now: a raw dump cannot have shared memory */
 	error = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
