@@ -41,6 +41,7 @@ const PROGRAMS = [
   "sysv_sem",
   "sysv_msg",
   "posix_mq",
+  "leader_gone",
 ];
 
 interface PlannedOp {

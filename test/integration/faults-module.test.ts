@@ -65,6 +65,7 @@ function herd(): Promise<Herd> {
     { program: "sysv_shm" },
     { program: "sysv_sem" },
     { program: "cow_shared" },
+    { program: "leader_gone" },
     ...(HAS_PROTECTION_KEYS ? [{ program: "pkeys" }] : []),
   ]);
 }
