@@ -44,7 +44,7 @@ PATIENCE ?= $(if $(filter debug,$(KERNEL)),14400,4500)
 # MB; the sanitizer kernel needs much for itself.
 MEMORY ?= $(if $(filter debug,$(KERNEL)),6144,3072)
 ENDURANCE ?= node_modules/.bin/mocha --config test/endurance/.mocharc.json
-ENDURANCE_VM ?= $(VM) --timeout 14400 --memory $(MEMORY)
+ENDURANCE_VM ?= $(VM) --timeout $(if $(filter debug,$(KERNEL)),43200,14400) --memory $(MEMORY)
 CYCLES ?= 1000
 GENERATIONS ?= 100
 FUZZ_EXECUTIONS ?= $(if $(filter debug,$(KERNEL)),10000,100000)
@@ -153,7 +153,7 @@ test: setup build programs kmod-test ## all tests: static checks and unit tests 
 		$(if $(filter $(DEFAULT_KERNEL),$(KERNEL)),$(OTHER_KERNELS))
 
 matrix: setup build programs kmod-all ## the integration tests on every kernel line, with a table at the end
-	@vagrant/suites -j $(JOBS) $(foreach kernel,$(KERNELS),'$(kernel)=$(call in_vm,$(kernel),--timeout 4500 --memory 3072,$(call in_bash,$(SHARE) $(INTEGRATION) $(call then_settings,memfd_noexec|lockdown)))')
+	@vagrant/suites -j $(JOBS) $(foreach kernel,$(KERNELS),'$(kernel)=$(call in_vm,$(kernel),--timeout 9000 --memory $(MEMORY),$(call in_bash,$(SHARE) $(INTEGRATION) $(call then_settings,memfd_noexec|lockdown)))')
 
 debug-kernel: ## build the sanitizer kernel, for KERNEL=debug
 	@vagrant/setup

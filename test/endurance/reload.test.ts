@@ -72,15 +72,7 @@ describe("unloading under load", () => {
     const crowd = others(stop, herd.pid, done);
     const idle = (): readonly string[] => WORK.filter((name) => lines(path.join(done, name)) === 0);
     let busy = 0;
-    for (let cycle = 0; cycle < CYCLES; cycle++) {
-      // half way, so that all have been seen to work: a dump takes longer than a few cycles and may be refused in each
-      if (cycle === Math.floor(CYCLES / 2)) {
-        await until(
-          () => `${idle().join(", ")} to have worked`,
-          () => idle().length === 0,
-          WORKING_MS,
-        );
-      }
+    const disarm = async (): Promise<void> => {
       await until(
         "it to be disarmed",
         () => {
@@ -95,14 +87,26 @@ describe("unloading under load", () => {
         TRIES_MS,
       );
       expect(entries(), "disarmed").to.equal(false);
-      // every other time only disarmed and armed again
+    };
+    for (let cycle = 0; cycle < CYCLES; cycle++) {
+      // half way, so that all have been seen to work: a dump takes longer than a few cycles and may be refused in each
+      if (cycle === Math.floor(CYCLES / 2)) {
+        await until(
+          () => `${idle().join(", ")} to have worked`,
+          () => idle().length === 0,
+          WORKING_MS,
+        );
+      }
+      await disarm();
+      // every other time armed again as it is, too
       if (cycle % 2 === 0) {
         expect(arm("1")).to.equal("");
-      } else {
-        execFileSync("rmmod", ["crctl"]);
-        expect(existsSync(ARMED)).to.equal(false);
-        execFileSync("insmod", [module]);
+        expect(entries(), "armed again").to.equal(true);
+        await disarm();
       }
+      execFileSync("rmmod", ["crctl"]);
+      expect(existsSync(ARMED)).to.equal(false);
+      execFileSync("insmod", [module]);
       expect(entries(), "armed").to.equal(true);
       // it takes hours on a slow machine
       if ((cycle + 1) % 100 === 0) console.log(`      ${cycle + 1} cycles, EBUSY ${busy} times so far`);
