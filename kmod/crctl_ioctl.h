@@ -36,4 +36,14 @@ struct crctl_shared_pages {
  */
 #define CRCTL_DUMP_GET_FILE	_IO('C', 3)
 
+struct crctl_huge_pages {
+	__s32 fd;		/* in: a file of huge pages, open for reading in the caller */
+	__u32 reserved;		/* in: 0. out: 1 if each page up to its size is there or reserved */
+	__u64 start;		/* in: where to look from. out: the next pages that are there */
+	__u64 end;		/* in: 0. out: where they end; as start: there are none */
+};
+
+/* What has nothing to do with the process: lseek(2) knows no holes in such a file. */
+#define CRCTL_DUMP_HUGE_PAGES	_IOWR('C', 4, struct crctl_huge_pages)
+
 #endif /* CRCTL_IOCTL_H */

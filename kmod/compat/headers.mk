@@ -11,3 +11,8 @@ ccflags-y += $(call crctl-have,leafops.h,LEAFOPS_H)
 ccflags-y += $(call crctl-have,rseq_types.h,RSEQ_TYPES_H)
 ccflags-y += $(call crctl-have,futex_types.h,FUTEX_TYPES_H)
 ccflags-y += $(call crctl-have,vdso_datastore.h,VDSO_DATASTORE_H)
+
+# And what is in them? Where a field was moved.
+crctl-has = $(if $(shell sed -n '/^struct $(2) {/,/^}/{/[ *]$(3);/p}' $(srctree)/include/linux/$(1)),-DCRCTL_HAVE_$(4))
+
+ccflags-y += $(call crctl-has,hugetlb.h,hugetlbfs_inode_info,resv_map,INODE_RESV_MAP)

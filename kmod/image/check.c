@@ -70,7 +70,7 @@ static int check_attachment(const struct crctl_parsed *p, u32 i, const struct cr
 		return bad(why, "an attachment begins after its parts");
 	crctl_rec(&p->vma, v->attachment - 1, &first, sizeof(first));
 	if (!(first.file_flags & CRCTL_FILE_SYSV) || first.attachment || first.ino != v->ino ||
-	    (first.flags ^ v->flags) & CRCTL_VMF_MAYWRITE)
+	    first.huge_shift != v->huge_shift || (first.flags ^ v->flags) & CRCTL_VMF_MAYWRITE)
 		return bad(why, "an attachment is of something else than its parts");
 	return 0;
 }
@@ -78,13 +78,16 @@ static int check_attachment(const struct crctl_parsed *p, u32 i, const struct cr
 /* The sizes that huge pages have on x86_64. */
 static int check_huge(const struct crctl_vma *v, const char **why)
 {
-	if (v->kind != CRCTL_VMA_HUGE)
-		return v->huge_shift ? bad(why, "an ordinary mapping of huge pages") : 0;
+	if (!v->huge_shift && v->kind != CRCTL_VMA_HUGE)
+		return 0;
+	if (v->kind != CRCTL_VMA_HUGE && v->kind != CRCTL_VMA_FILE_PRIVATE &&
+	    v->kind != CRCTL_VMA_FILE_SHARED)
+		return bad(why, "an ordinary mapping of huge pages");
 	if (v->huge_shift != 21 && v->huge_shift != 30)
 		return bad(why, "huge pages of unknown size");
-	if ((v->start | v->end) & ((1ull << v->huge_shift) - 1))
+	if ((v->start | v->end | v->offset) & ((1ull << v->huge_shift) - 1))
 		return bad(why, "a mapping of huge pages is not aligned to them");
-	if (v->offset || v->file_flags ||
+	if ((v->kind == CRCTL_VMA_HUGE && (v->offset || v->file_flags)) ||
 	    v->flags & (CRCTL_VMF_GROWSDOWN | CRCTL_VMF_WIPEONFORK | CRCTL_VMF_DROPPABLE |
 			CRCTL_VMF_ACCOUNT | CRCTL_VMF_MERGEABLE))
 		return bad(why, "a mapping of huge pages has flags of another one");

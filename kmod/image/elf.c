@@ -71,7 +71,8 @@ int crctl_parse_phdrs(const Elf64_Phdr *ph, u32 phnum, u64 file_size,
 
 static bool private_vma(const struct crctl_vma *v)
 {
-	return v->kind == CRCTL_VMA_ANON || v->kind == CRCTL_VMA_FILE_PRIVATE;
+	return v->kind == CRCTL_VMA_ANON || v->kind == CRCTL_VMA_FILE_PRIVATE ||
+	       v->kind == CRCTL_VMA_HUGE;
 }
 
 /* Ranges of pages, in order: each lies within one private mapping, huge pages are whole. */
@@ -95,8 +96,8 @@ static int check_range(struct ranges *r, u64 start, u64 len, const char **why)
 			return bad(why, "a range of pages lies outside every mapping");
 		crctl_rec(&r->p->vma, r->next_vma++, &r->v, sizeof(r->v));
 	}
-	if (start < r->v.start || r->next > r->v.end ||
-	    !(private_vma(&r->v) || (r->huge && r->v.kind == CRCTL_VMA_HUGE)))
+	if (start < r->v.start || r->next > r->v.end || !private_vma(&r->v) ||
+	    (r->v.huge_shift && !r->huge))
 		return bad(why, "a range of pages does not lie within a private mapping");
 	if (r->v.huge_shift && (start | len) & ((1ull << r->v.huge_shift) - 1))
 		return bad(why, "a range of huge pages is not aligned to them");

@@ -32,6 +32,14 @@ static bool loses_policy(struct file *file)
 	       crctl_file_flags(file, deleted);
 }
 
+/* That of huge pages is the area's, and about a file that others map too. */
+static bool has_lost_policy(struct vm_area_struct *vma)
+{
+	if (vma->vm_flags & VM_HUGETLB && vma->vm_flags & VM_MAYSHARE)
+		return crctl_vma_policy(vma);
+	return vma->vm_file && loses_policy(vma->vm_file);
+}
+
 /* That of shared memory is the file's, whatever the area has; what is the kernel's needs none. */
 static const struct mempolicy *area_policy(struct vm_area_struct *vma)
 {
@@ -75,7 +83,7 @@ static u32 tell_areas(struct crctl_group *g, struct crctl_notes *n, struct crctl
 		const struct mempolicy *p = area_policy(vma);
 
 		cond_resched();
-		if (!recs && vma->vm_file && loses_policy(vma->vm_file))
+		if (!recs && has_lost_policy(vma))
 			crctl_refuse(n, CRCTL_REFUSE_MEMPOLICY, 0, vma->vm_start, 0,
 				     "shared memory with a NUMA policy (mbind)");
 		if (!p)

@@ -51,7 +51,6 @@ static int attach(const struct crctl_vma *v, struct attached *at)
 	int flags = v->flags & CRCTL_VMF_MAYWRITE ? 0 : SHM_RDONLY;
 	long addr = crctl_fault(RESTORE_ATTACH) ?: CRCTL_SYS(shmat, v->ino, 0, flags);
 	struct vm_area_struct *vma;
-	int ret = 0;
 
 	if (IS_ERR_VALUE(addr))
 		return addr;
@@ -64,10 +63,8 @@ static int attach(const struct crctl_vma *v, struct attached *at)
 	at->start = addr;
 	at->len = vma->vm_end - vma->vm_start;
 	at->file = get_file(vma->vm_file);
-	if (vma->vm_flags & VM_HUGETLB)
-		ret = -EOPNOTSUPP;
 	mmap_read_unlock(current->mm);
-	return ret;
+	return 0;
 }
 
 /**

@@ -76,16 +76,18 @@ static bool is_kernel_file(const struct file *file)
 }
 
 /*
- * Memory that is a file of the kernel's own tmpfs. User space cannot choose
- * these names: a memfd's has the prefix always.
+ * Memory that is a file of the kernel's own tmpfs, or hugetlbfs. User space cannot
+ * choose these names: a memfd's has the prefix always.
  */
 static u32 shmem_kind(struct file *file)
 {
 	const char *name = file->f_path.dentry->d_name.name;
+	bool huge = crctl_hugetlb_shift(file_inode(file));
 
-	if (file_inode(file)->i_sb->s_magic != TMPFS_MAGIC || !is_kernel_file(file))
+	if (!is_kernel_file(file) ||
+	    (file_inode(file)->i_sb->s_magic != TMPFS_MAGIC && !huge))
 		return 0;
-	if (!strcmp(name, "dev/zero"))
+	if (!strcmp(name, huge ? "anon_hugepage" : "dev/zero"))
 		return CRCTL_FILE_SHMEM_ANON;
 	if (!strncmp(name, "memfd:", strlen("memfd:")))
 		return CRCTL_FILE_MEMFD;
@@ -107,17 +109,15 @@ static bool is_plain_file(struct vm_area_struct *vma)
 }
 
 /*
- * What mmap() makes of MAP_HUGETLB: a nameless file of the kernel's own hugetlbfs. If
- * it is private, all that was ever put in is the process's own, and nothing is in the
- * file: it takes another mapping of it, through map_files, to change that.
+ * What mmap() makes of MAP_HUGETLB is a mapping of a file too. If it is private, all that
+ * was ever put in is the process's own, and nothing is in the file: it takes another
+ * mapping of it, through map_files, to change that.
  */
 static bool is_huge_anon(struct vm_area_struct *vma)
 {
-	struct file *file = vma->vm_file;
-
-	return file_inode(file)->i_sb->s_magic == HUGETLBFS_MAGIC && is_kernel_file(file) &&
-	       !strcmp(file->f_path.dentry->d_name.name, "anon_hugepage") &&
-	       !(vma->vm_flags & VM_MAYSHARE) && !file->f_mapping->nrpages;
+	return vma->vm_flags & VM_HUGETLB && !(vma->vm_flags & VM_MAYSHARE) &&
+	       shmem_kind(vma->vm_file) == CRCTL_FILE_SHMEM_ANON &&
+	       !vma->vm_file->f_mapping->nrpages;
 }
 
 static u32 special_kind(struct vm_area_struct *vma, const char *name)
@@ -145,8 +145,8 @@ u32 crctl_vma_kind(struct vm_area_struct *vma)
 
 	if (name)
 		return special_kind(vma, name);
-	if (vma->vm_flags & VM_HUGETLB)
-		return is_huge_anon(vma) ? CRCTL_VMA_HUGE : 0;
+	if (is_huge_anon(vma))
+		return CRCTL_VMA_HUGE;
 	if (vma->vm_file && is_plain_file(vma))
 		return vma->vm_flags & VM_MAYSHARE ? CRCTL_VMA_FILE_SHARED :
 						     CRCTL_VMA_FILE_PRIVATE;
@@ -164,7 +164,7 @@ static void refuse_kind(struct vma_table *t, struct vm_area_struct *vma)
 
 	if (vma->vm_flags & VM_HUGETLB) {
 		crctl_refuse(t->n, CRCTL_REFUSE_HUGETLB, 0, vma->vm_start, 0,
-			     "huge pages that are shared, or of a file (hugetlbfs, SHM_HUGETLB)");
+			     "huge pages of a file that is not known");
 		return;
 	}
 	if (name && !strcmp(name, "[uprobes]")) {
@@ -200,7 +200,7 @@ static void check_flags(struct vma_table *t, struct vm_area_struct *vma, u32 kin
 		known |= vma_flags[i].vm;
 	if (kind == CRCTL_VMA_VDSO || kind == CRCTL_VMA_VVAR)
 		known = FLAGS_SPECIAL;
-	if (kind == CRCTL_VMA_HUGE)
+	if (flags & VM_HUGETLB)
 		known |= VM_HUGETLB | VM_DONTEXPAND;
 	/* Guards are found with the pages, which are looked at in private areas. */
 	if (kind == CRCTL_VMA_ANON || kind == CRCTL_VMA_FILE_PRIVATE)
@@ -362,9 +362,9 @@ static int add_vma(struct vma_table *t, struct vm_area_struct *vma)
 		t->last_file = NULL;
 	} else {
 		check_flags(t, vma, r->kind);
-		if (r->kind == CRCTL_VMA_HUGE)
+		if (vma->vm_flags & VM_HUGETLB)
 			r->huge_shift = huge_page_shift(hstate_vma(vma));
-		else if (vma->vm_file)
+		if (vma->vm_file && r->kind != CRCTL_VMA_HUGE)
 			err = fill_file(t, vma, r) ?: fill_attachment(t, vma, r);
 	}
 	t->nr++;

@@ -55,7 +55,8 @@ static int look_at(struct mm_struct *mm, unsigned long addr, struct area *a)
 		a->start = vma->vm_start;
 		a->end = vma->vm_end;
 		a->flags = vma->vm_flags & FLAGS;
-		a->kind = crctl_vma_kind(vma);
+		/* those of huge pages take no part: who writes to a shared one may find no other */
+		a->kind = vma->vm_flags & VM_HUGETLB ? 0 : crctl_vma_kind(vma);
 		if (vma->vm_file) {
 			a->inode = file_inode(vma->vm_file);
 			a->pgoff = vma->vm_pgoff - (vma->vm_start >> PAGE_SHIFT);

@@ -98,6 +98,8 @@ long crctl_dump_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ask_about_pages(d, arg, cmd == CRCTL_DUMP_COUNT_SHARED);
 	case CRCTL_DUMP_GET_FILE:
 		return arg > INT_MAX ? -EBADF : get_file_of(d, arg);
+	case CRCTL_DUMP_HUGE_PAGES:
+		return crctl_hugetlb_look((void __user *)arg);
 	default:
 		return -ENOTTY;
 	}

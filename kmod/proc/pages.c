@@ -294,7 +294,8 @@ static int on_pmd(pmd_t *pmdp, unsigned long addr, unsigned long next, struct mm
 
 /* ---- huge pages of hugetlbfs ---- */
 
-static int check_hugetlb(struct finder *f, unsigned long addr, pte_t pte)
+/* Sets @own to whether it is the process's own. */
+static int check_hugetlb(struct finder *f, unsigned long addr, pte_t pte, bool *own)
 {
 	struct page *page;
 
@@ -306,9 +307,10 @@ static int check_hugetlb(struct finder *f, unsigned long addr, pte_t pte)
 		return bad(f, addr, "a page table entry of unknown kind");
 	else
 		return absent_pte(f, addr, crctl_pte_entry(pte));
-	if (!PageAnon(page))
+	*own = PageAnon(page);
+	if (!*own && f->anon)
 		return bad(f, addr, "a page of a file or device in anonymous memory");
-	return PageHWPoison(page) ? bad(f, addr, "a page with a memory error") : 0;
+	return *own && PageHWPoison(page) ? bad(f, addr, "a page with a memory error") : 0;
 }
 
 static int on_hugetlb(pte_t *ptep, unsigned long hmask, unsigned long addr,
@@ -317,10 +319,11 @@ static int on_hugetlb(pte_t *ptep, unsigned long hmask, unsigned long addr,
 	spinlock_t *ptl = huge_pte_lock(hstate_vma(walk->vma), walk->mm, ptep);
 	pte_t pte = ptep_get(ptep);
 	struct finder *f = walk->private;
-	int err = pte_none(pte) ? 0 : check_hugetlb(f, addr, pte);
+	bool own = false;
+	int err = pte_none(pte) ? 0 : check_hugetlb(f, addr, pte, &own);
 
 	spin_unlock(ptl);
-	if (!err && !pte_none(pte)) {
+	if (!err && own) {
 		err = crctl_pages_add(f->p, addr | f->prot, (next - addr) >> PAGE_SHIFT,
 				      f->fresh);
 		f->fresh = false;
@@ -339,9 +342,10 @@ static const struct mm_walk_ops find_ops = {
 
 static int find_in_vma(struct finder *f, struct vm_area_struct *vma, struct crctl_notes *n)
 {
+	u32 kind = crctl_vma_kind(vma);
 	int err;
 
-	switch (crctl_vma_kind(vma)) {
+	switch (kind) {
 	case CRCTL_VMA_ANON:
 	case CRCTL_VMA_FILE_PRIVATE:
 	case CRCTL_VMA_VDSO:
@@ -350,8 +354,8 @@ static int find_in_vma(struct finder *f, struct vm_area_struct *vma, struct crct
 	default:
 		return 0;
 	}
-	f->anon = vma_is_anonymous(vma);
-	f->pristine = crctl_vma_kind(vma) == CRCTL_VMA_VDSO;
+	f->anon = vma_is_anonymous(vma) || kind == CRCTL_VMA_HUGE;
+	f->pristine = kind == CRCTL_VMA_VDSO;
 	f->prot = (vma->vm_flags & VM_READ ? PF_R : 0) |
 		  (vma->vm_flags & VM_WRITE ? PF_W : 0) |
 		  (vma->vm_flags & VM_EXEC ? PF_X : 0);

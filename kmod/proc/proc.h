@@ -66,4 +66,10 @@ u32 crctl_file_flags(struct file *file, bool deleted);
 int crctl_sysv_dump(struct xarray *seen, struct file *file, u32 idx, u32 *first); /* sysv_shm.c */
 int crctl_shared_dump(struct crctl_group *g, struct crctl_notes *n);
 
+/* ---- kinds/hugetlb.c ---- */
+
+struct crctl_huge_pages;
+u32 crctl_hugetlb_shift(const struct inode *inode);
+int crctl_hugetlb_look(struct crctl_huge_pages __user *to);
+
 #endif /* CRCTL_PROC_H */

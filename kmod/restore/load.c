@@ -281,6 +281,17 @@ static struct file *get_mapped(const struct crctl_vma *v)
 	return ERR_PTR(-ESTALE);
 }
 
+static struct file *get_vma_file(const struct crctl_restore *r, const struct crctl_vma *v)
+{
+	struct file *f = r->img.info.kind == CRCTL_IMAGE_DUMP ?
+			 open_by_path(v, r->img.vma.extra) : get_mapped(v);
+
+	if (IS_ERR(f) || crctl_hugetlb_shift(file_inode(f)) == v->huge_shift)
+		return f;
+	fput(f);
+	return ERR_PTR(-ESTALE);
+}
+
 static int get_vma_files(struct crctl_restore *r)
 {
 	struct crctl_vma v;
@@ -298,10 +309,7 @@ static int get_vma_files(struct crctl_restore *r)
 		crctl_rec(&r->img.vma, i, &v, sizeof(v));
 		if (v.kind != CRCTL_VMA_FILE_PRIVATE && v.kind != CRCTL_VMA_FILE_SHARED)
 			continue;
-		if (r->img.info.kind == CRCTL_IMAGE_DUMP)
-			f = open_by_path(&v, r->img.vma.extra);
-		else
-			f = get_mapped(&v);
+		f = get_vma_file(r, &v);
 		if (IS_ERR(f))
 			return crctl_restore_fail(r, PTR_ERR(f), "files", v.start,
 						  "%.*s", (int)min(v.name_len, 100u),

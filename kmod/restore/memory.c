@@ -64,11 +64,29 @@ static bool was_writable(const struct crctl_vma *v)
  */
 #define HUGE_PROT (PROT_READ | PROT_WRITE)
 
+/* A file of huge pages becomes as long as a mapping that may be written to: it may be shorter. */
+static unsigned long map_prot(const struct crctl_vma *v)
+{
+	if (v->huge_shift && v->kind != CRCTL_VMA_HUGE)
+		return PROT_READ;
+	return v->huge_shift || was_writable(v) ? HUGE_PROT : v->prot;
+}
+
+/* What comes after that, until memory has been filled. */
+static unsigned long fill_prot(const struct crctl_vma *v)
+{
+	if (!v->huge_shift)
+		return v->prot;
+	return v->kind == CRCTL_VMA_FILE_SHARED ? PROT_READ : HUGE_PROT;
+}
+
 /* It is mmap(2) itself that makes the file. */
 static unsigned long map_huge(const struct crctl_vma *v)
 {
-	return CRCTL_SYS(mmap, v->start, v->end - v->start, HUGE_PROT, map_flags(v) | MAP_HUGETLB |
-			 (unsigned long)v->huge_shift << MAP_HUGE_SHIFT, -1, 0);
+	unsigned long flags = map_flags(v) | MAP_HUGETLB |
+			      (unsigned long)v->huge_shift << MAP_HUGE_SHIFT;
+
+	return CRCTL_SYS(mmap, v->start, v->end - v->start, map_prot(v), flags, -1, 0);
 }
 
 static unsigned long map_vma(struct crctl_restore *r, u32 idx, const struct crctl_vma *v)
@@ -78,8 +96,7 @@ static unsigned long map_vma(struct crctl_restore *r, u32 idx, const struct crct
 	if (v->file_flags & CRCTL_FILE_SYSV)
 		return crctl_sysv_map(r, idx, map_flags(v));
 	return vm_mmap(r->vma_files[idx], v->start, v->end - v->start,
-		       was_writable(v) ? PROT_READ | PROT_WRITE : v->prot, map_flags(v),
-		       v->kind == CRCTL_VMA_ANON ? 0 : v->offset);
+		       map_prot(v), map_flags(v), v->kind == CRCTL_VMA_ANON ? 0 : v->offset);
 }
 
 int crctl_memory_map(struct crctl_restore *r, u32 idx, const struct crctl_vma *v)
@@ -89,11 +106,12 @@ int crctl_memory_map(struct crctl_restore *r, u32 idx, const struct crctl_vma *v
 
 	if (addr != v->start)
 		return crctl_restore_fail(r, IS_ERR_VALUE(addr) ? (int)addr : -ENOMEM,
-					  v->kind == CRCTL_VMA_HUGE ? "hugepages" : "mapping",
+					  v->huge_shift ? "hugepages" : "mapping",
 					  v->start, "cannot %s %llu bytes",
 					  v->file_flags & CRCTL_FILE_SYSV ? "attach" : "map",
 					  v->end - v->start);
-	ret = was_writable(v) ? CRCTL_SYS(mprotect, v->start, v->end - v->start, v->prot) : 0;
+	ret = map_prot(v) == fill_prot(v) ? 0 :
+	      CRCTL_SYS(mprotect, v->start, v->end - v->start, fill_prot(v));
 	if (ret)
 		return crctl_restore_fail(r, ret, "mapping", v->start,
 					  "cannot protect %llu bytes", v->end - v->start);
@@ -128,7 +146,7 @@ static int protect_huge(struct crctl_restore *r)
 
 	for (i = 0; i < r->img.vma.count && !ret; i++) {
 		crctl_rec(&r->img.vma, i, &v, sizeof(v));
-		if (v.kind == CRCTL_VMA_HUGE && v.prot != HUGE_PROT)
+		if (v.prot != fill_prot(&v))
 			ret = CRCTL_SYS(mprotect, v.start, v.end - v.start, v.prot);
 	}
 	return ret ? crctl_restore_fail(r, ret, "hugepages", v.start, "cannot protect") : 0;

@@ -272,7 +272,7 @@ static int put_in_all_huge(struct fill *f)
 
 	for (i = 0; i < r->img.vma.count && !ret; i++) {
 		crctl_rec(&r->img.vma, i, &v, sizeof(v));
-		if (v.kind != CRCTL_VMA_HUGE)
+		if (!v.huge_shift)
 			continue;
 		/* both are sorted, and each extent is within one mapping */
 		for (; next < f->nr_extents && !ret; next++) {

@@ -89,8 +89,9 @@ static void check_vmas(const struct crctl_parsed *p)
 		touch(p->vma.extra + v.name_off, v.name_len);
 		MUST(v.start >= last && v.start < v.end && v.end <= TASK_SIZE && v.start >= 4096);
 		MUST(!((v.start | v.end) & 4095));
-		MUST(!v.huge_shift == (v.kind != CRCTL_VMA_HUGE));
-		MUST(!v.huge_shift || !((v.start | v.end) & ((1ull << v.huge_shift) - 1)));
+		MUST(v.huge_shift ? v.kind == CRCTL_VMA_HUGE || v.kind == CRCTL_VMA_FILE_PRIVATE ||
+				    v.kind == CRCTL_VMA_FILE_SHARED : v.kind != CRCTL_VMA_HUGE);
+		MUST(!v.huge_shift || !((v.start | v.end | v.offset) & ((1ull << v.huge_shift) - 1)));
 		MUST(v.prot < 8);
 		MUST(p->info.kind == CRCTL_IMAGE_MANIFEST || v.fd == -1);
 		last = v.end;
@@ -107,9 +108,9 @@ static int within(const struct crctl_parsed *p, uint64_t addr, uint64_t len, int
 		crctl_rec(&p->vma, i, &v, sizeof(v));
 		if (addr >= v.start && addr < v.end)
 			return len <= v.end - addr &&
-			       (v.kind == CRCTL_VMA_ANON || v.kind == CRCTL_VMA_FILE_PRIVATE ||
-				(shared && v.kind == CRCTL_VMA_FILE_SHARED) ||
-				(v.kind == CRCTL_VMA_HUGE && (shared || !((addr | len) & ((1ull << v.huge_shift) - 1)))));
+			       (v.kind == CRCTL_VMA_ANON || v.kind == CRCTL_VMA_FILE_PRIVATE || v.kind == CRCTL_VMA_HUGE ||
+				(shared && v.kind == CRCTL_VMA_FILE_SHARED)) &&
+			       (shared || !v.huge_shift || !((addr | len) & ((1ull << v.huge_shift) - 1)));
 	}
 	return 0;
 }

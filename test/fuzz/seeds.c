@@ -230,6 +230,13 @@ static void memory(void)
 	mmap(NULL, 2 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_NORESERVE, -1, 0);
 }
 
+/* Without reservations they take no huge page. */
+static void huge_files(void)
+{
+	mmap(NULL, 4 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, FD_HUGE, 2 << 20);
+	mmap(NULL, 2 << 20, PROT_READ, MAP_PRIVATE | MAP_NORESERVE, FD_HUGE, 0);
+}
+
 /* A segment of ours, which goes with us; -1: none yet. */
 static int segment = -1;
 
@@ -383,7 +390,7 @@ static void settings(void)
 static const struct {
 	const char *name;
 	void (*set_up)(void);
-	/* a filter is added by who makes the manifest; a dump alone cannot attach segments */
+	/* a filter is added by who makes the manifest; a dump alone cannot attach segments, or map what has no name */
 	bool manifest_only;
 	/* another process has its pages, and shares them with its manifest's */
 	bool shares;
@@ -393,6 +400,7 @@ static const struct {
 	{ .name = "other_ids", .set_up = other_ids }, { .name = "memory", .set_up = memory },
 	{ .name = "settings", .set_up = settings }, { .name = "descriptors", .set_up = descriptors },
 	{ .name = "keys", .set_up = keys }, { .name = "segments", .set_up = segments, .manifest_only = true },
+	{ .name = "huge_files", .set_up = huge_files, .manifest_only = true },
 	{ .name = "semaphores", .set_up = semaphores }, { .name = "policies", .set_up = policies },
 	{ .name = "sandboxed", .set_up = sandboxed, .manifest_only = true },
 	{ .name = "shared_pages", .set_up = memory, .manifest_only = true, .shares = true },
@@ -510,6 +518,8 @@ static void name_descriptors(uint8_t *desc, uint32_t type)
 			v.fd = FD_EXE;
 		if (v.kind == CRCTL_VMA_FILE_SHARED)
 			v.fd = v.file_flags & CRCTL_FILE_SYSV ? FD_SEGMENT : FD_SHARED;
+		if (v.huge_shift && v.kind != CRCTL_VMA_HUGE)
+			v.fd = FD_HUGE;
 		memcpy(desc + i * h.rec_size, &v, sizeof(v));
 	}
 }
@@ -703,6 +713,7 @@ void write_image(const char *path, const uint8_t *data, size_t size)
 size_t make_seeds(struct seed *seeds, size_t room)
 {
 	int shared = open("/tmp/exec_fuzz.shared", O_CREAT | O_RDWR, 0666);
+	int huge = memfd_create("huge", MFD_HUGETLB);
 	const size_t nr = sizeof(kinds) / sizeof(kinds[0]);
 	size_t i, n = 0;
 
@@ -710,6 +721,8 @@ size_t make_seeds(struct seed *seeds, size_t room)
 		errx(2, "room for %zu seeds is not enough", room);
 	if (shared < 0 || ftruncate(shared, 16 << 12) || dup2(shared, FD_SHARED) != FD_SHARED)
 		err(2, "a file to share");
+	if (huge >= 0 && (ftruncate(huge, 8 << 20) || dup2(huge, FD_HUGE) != FD_HUGE))
+		err(2, "a file of huge pages");
 	make_segment();
 	make_set();
 	for (i = 0; i < nr; i++)

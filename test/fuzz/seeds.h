@@ -16,6 +16,7 @@ enum {
 	FD_REPORT = 44,		/* a pipe that nobody reads much of */
 	FD_SOCKET = 45,		/* an end of a pair of unix sockets */
 	FD_SEGMENT = 46,	/* the file of System V shared memory */
+	FD_HUGE = 47,		/* a file of huge pages, if the kernel has any */
 	FD_QUEUE = 48,		/* a POSIX message queue */
 };
 
