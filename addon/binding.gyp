@@ -11,6 +11,7 @@
         "src/dump.cc",
         "src/epoll.cc",
         "src/files.cc",
+        "src/huge.cc",
         "src/inotify.cc",
         "src/mqueue.cc",
         "src/pipe.cc",

@@ -3,7 +3,7 @@
 import { fileURLToPath } from "node:url";
 
 import { CrctlError } from "./errors.js";
-import type { Termios } from "./image/schema.js";
+import type { Range, Termios } from "./image/schema.js";
 
 /** In place of a result in a batch: minus the errno. */
 export type Errno = number;
@@ -226,6 +226,10 @@ export interface Native {
   removeSysv(kind: string, id: number): boolean;
   semaphores(id: number, count: number): SemaphoresRecord | Errno;
   messageQueue(id: number): QueueRecord | Errno;
+
+  // huge.cc
+  hugePages(dump: number, fd: number): { runs: Range[]; reserved: boolean };
+  copyHuge(from: number, to: number, size: bigint, runs: readonly Range[]): void;
 
   // inotify.cc
   unreadBytes(fd: number): number;

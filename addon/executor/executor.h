@@ -105,6 +105,10 @@ int place_slot(struct executor *ex, int fd, int slot, struct error *error);
 int open_mapping(const void *map, uint64_t size);
 int check_identity(int fd, const struct plan_op *op, struct error *error);
 
+/* huge.c: PLAN_OP_FILL and PLAN_OP_SEGMENT_FILL of huge pages; taken: of what was there already */
+int fill_huge(struct executor *ex, const struct plan_op *op, bool taken, struct error *error);
+uint32_t huge_shift_of(int fd);	/* 0: a file of ordinary pages */
+
 /* numbers.c */
 struct borrowed {
 	int number, flags, aside;

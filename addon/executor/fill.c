@@ -77,6 +77,8 @@ int fill_from_image(struct executor *ex, const struct plan_op *op, struct error 
 	struct stat st;
 	int in, ret;
 
+	if (op->flags & PLAN_FILL_HUGE)
+		return fill_huge(ex, op, false, error);
 	/* Shared anonymous memory has its size already, and cannot change it through every kind of link. */
 	if (fstat(out, &st) < 0)
 		return failed(error, errno, "fstat");

@@ -268,10 +268,14 @@ int open_mapping(const void *map, uint64_t size)
 	return fd;
 }
 
-/* Shared anonymous memory. Mapped again it shows as "/dev/zero (deleted)" as before; a memfd would have another name. */
+/*
+ * Shared anonymous memory. Mapped again it shows as "/dev/zero (deleted)" or "/anon_hugepage (deleted)" as before; a memfd would
+ * have another name.
+ */
 static int make_shmem(struct executor *ex, const struct plan_op *op, struct error *error)
 {
-	void *map = mmap(NULL, op->a, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int huge = op->arg ? MAP_HUGETLB | op->arg << MAP_HUGE_SHIFT : 0;
+	void *map = mmap(NULL, op->a, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | huge, -1, 0);
 	int fd, err;
 
 	if (map == MAP_FAILED)

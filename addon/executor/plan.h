@@ -170,8 +170,8 @@ enum plan_op_type {
 	PLAN_OP_WRITE		= 10,	/* data: one write(2), all of it */
 	PLAN_OP_GHOST		= 11,	/* data: path; a file without a name */
 	PLAN_OP_MEMFD		= 12,	/* data: name; flags: MFD_* */
-	PLAN_OP_SHMEM		= 13,	/* shared anonymous memory; a: size */
-	PLAN_OP_FILL		= 14,	/* data: name of the image's file; a: size */
+	PLAN_OP_SHMEM		= 13,	/* shared anonymous memory; a: size, arg: shift of its huge pages or 0 */
+	PLAN_OP_FILL		= 14,	/* data: name of the image's file; a: size; flags: enum plan_fill */
 	PLAN_OP_TIMES		= 15,	/* a: modification time, ns */
 	PLAN_OP_SEAL		= 16,	/* flags: F_SEAL_* */
 	PLAN_OP_OWNER		= 17,	/* arg: pid, a: F_OWNER_*, b: signal | the number that it names << 32,
@@ -264,8 +264,8 @@ enum plan_op_type {
 
 	/* System V shared memory. The slot is its file, for who fills it and for manifests to mean it by. */
 	PLAN_OP_SEGMENT		= 99,	/* data: struct plan_sysv; made, or taken over, and held attached */
-	PLAN_OP_SEGMENT_FILL	= 100,	/* data: name of the image's file; a: size, b: how many mappings
-					 * of it the tree has, if it was taken over */
+	PLAN_OP_SEGMENT_FILL	= 100,	/* as FILL; b: how many mappings of it the tree has, if it was
+					 * taken over */
 	PLAN_OP_SEGMENT_SET	= 101,	/* data: struct plan_sysv; its owner and so on, and let go of */
 
 	/* Semaphores and message queues. Nothing is in their slots. */
@@ -284,6 +284,21 @@ enum plan_op_type {
 	PLAN_OP_MQUEUE		= 109,	/* data: struct plan_mqueue; made with what is in it, or taken over */
 	PLAN_OP_MQUEUE_OPEN	= 110,	/* arg: slot of a queue */
 	PLAN_OP_MQUEUE_UNLINK	= 111,	/* slot of a queue */
+};
+
+enum plan_fill {
+	PLAN_FILL_HUGE		= 1u << 0,	/* data: struct plan_huge */
+};
+
+/* A file of huge pages. Then those that are there, struct plan_run[nr_runs], and the name of the image's file. */
+struct plan_huge {
+	uint32_t shift;
+	uint32_t reserved;		/* 1: so are all others */
+	uint32_t nr_runs, pad;
+};
+
+struct plan_run {
+	uint64_t start, end;		/* bytes, the same in the image's file */
 };
 
 enum plan_mqueue_flag {
@@ -309,6 +324,7 @@ enum plan_sysv_flag {
 	PLAN_SYSV_TAKE		= 1u << 0,	/* it is there, used by nobody */
 	PLAN_SYSV_MARKED	= 1u << 1,	/* a segment: for destruction */
 	PLAN_SYSV_LOCKED	= 1u << 2,	/* a segment: SHM_LOCK */
+	PLAN_SYSV_RESERVED	= 1u << 3,	/* a segment of huge pages: without SHM_NORESERVE */
 };
 
 /*
@@ -321,6 +337,7 @@ struct plan_sysv {
 	uint32_t mode;
 	uint32_t flags;			/* enum plan_sysv_flag */
 	uint64_t size;			/* of a segment: bytes, of a set: semaphores, of a queue: msg_qbytes */
+	uint32_t huge_shift, pad;	/* of a segment of huge pages; else 0 */
 };
 
 /* What the end of a process adds to a semaphore; 0: nothing, the process only is the last one that operated on it. */

@@ -4,6 +4,7 @@
 #define CRCTL_SYS_H
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/sched.h>	/* struct clone_args */
 #include <linux/types.h>
 #include <stdint.h>
@@ -72,6 +73,16 @@ static inline int sys_ioprio_set(pid_t tid, int value)
 static inline int sys_ioprio_get(pid_t tid)
 {
 	return (int)syscall(SYS_ioprio_get, 1, tid);
+}
+
+static inline int sys_capget(struct __user_cap_header_struct *head, struct __user_cap_data_struct *data)
+{
+	return (int)syscall(SYS_capget, head, data);
+}
+
+static inline int sys_capset(struct __user_cap_header_struct *head, const struct __user_cap_data_struct *data)
+{
+	return (int)syscall(SYS_capset, head, data);
 }
 
 /* Returns when *word is no longer `value`, when it is woken, after the time, or at a signal. */

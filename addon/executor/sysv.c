@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "sys.h"
 #include "sysv.h"
 
 /* What somebody between us and the kernel's counter may take away. */
@@ -38,6 +39,8 @@ int sysv_want(const struct executor *ex, const struct plan_op *op, struct plan_s
 	if (op->data_len < sizeof(*want))
 		return failed(error, EPROTO, "a System V object of the plan is malformed");
 	memcpy(want, op_data(ex, op), sizeof(*want));
+	if (want->huge_shift > 30)
+		return failed(error, EPROTO, "huge pages of the plan are malformed");
 	return 0;
 }
 
@@ -69,6 +72,19 @@ static int be_ourselves(const struct executor *ex, struct error *error)
 	return 0;
 }
 
+/* Who was root, and becomes somebody else for a moment, has no capability in effect but may have it. */
+static void take_up_ipc_lock(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	if (sys_capget(&head, data) < 0)
+		return;
+	data[0].effective |= data[0].permitted & 1u << CAP_IPC_LOCK;
+	/* without it, the segment cannot be made, and that is told */
+	sys_capset(&head, data);
+}
+
 /* An object belongs to who makes it for good. Nobody else is to use it before it is complete. */
 static int get_as_creator(const struct executor *ex, const struct sysv_kind *kind, const struct plan_sysv *want,
 			  struct error *error)
@@ -84,6 +100,8 @@ static int get_as_creator(const struct executor *ex, const struct sysv_kind *kin
 		err = errno;
 		id = -1;
 	} else {
+		if (want->huge_shift)
+			take_up_ipc_lock();
 		id = kind->get(want, flags);
 		err = errno;
 	}
@@ -106,7 +124,11 @@ static int create_error(const struct sysv_kind *kind, const struct plan_sysv *wa
 		return failed(error, err, kind->too_large);
 	case ENOSPC:
 		return failed(error, err, kind->no_room);
+	case ENOMEM:
+		return failed(error, err, want->huge_shift ? kind->no_pages : kind->call);
 	default:
+		if (err == EPERM && want->huge_shift)
+			return failed(error, err, kind->not_permitted);
 		return failed(error, err, want->cuid != geteuid() ? kind->as_creator : kind->call);
 	}
 }

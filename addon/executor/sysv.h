@@ -20,6 +20,7 @@ struct sysv_kind {
 	void (*clear)(struct sysv *object);	/* after a failure, when no task is left */
 	const char *call, *as_creator;	/* as errors have it */
 	const char *key_taken, *id_taken, *too_large, *no_room;
+	const char *no_pages, *not_permitted;	/* huge ones */
 };
 
 /* By slot. */

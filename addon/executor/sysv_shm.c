@@ -13,9 +13,18 @@
 
 #define PAGE		4096ull
 
+#ifndef SHM_HUGE_SHIFT	/* from linux/shm.h, which collides with the C library's */
+#define SHM_HUGE_SHIFT	26
+#endif
+
 static int get(const struct plan_sysv *want, int flags)
 {
-	return shmget(want->key, want->size, flags | SHM_NORESERVE);
+	/* whether ordinary ones were reserved is not known */
+	if (!(want->flags & PLAN_SYSV_RESERVED))
+		flags |= SHM_NORESERVE;
+	if (want->huge_shift)
+		flags |= SHM_HUGETLB | (int)want->huge_shift << SHM_HUGE_SHIFT;
+	return shmget(want->key, want->size, flags);
 }
 
 static int remove_id(int id)
@@ -46,6 +55,8 @@ static const struct sysv_kind segments = {
 	.id_taken = "shmget: another segment has its id, or a place that its id needs",
 	.too_large = "shmget: is kernel.shmmax too small for it?",
 	.no_room = "shmget: are kernel.shmall and kernel.shmmni too small?",
+	.no_pages = "shmget: too few huge pages",
+	.not_permitted = "shmget: huge pages take CAP_IPC_LOCK, or a group that is vm.hugetlb_shm_group",
 };
 
 /* One that is there already is taken over if it is the one that was saved, and nobody's now. */
@@ -64,6 +75,8 @@ static int check_unused(int id, const struct plan_sysv *want, unsigned long atta
 
 static int attach(struct executor *ex, const struct plan_op *op, const struct plan_sysv *want, struct error *error)
 {
+	uint64_t page = want->huge_shift ? 1ull << want->huge_shift : PAGE;
+	uint64_t size = (want->size + page - 1) & ~(page - 1);
 	struct sysv *segment = sysv_of(ex, op);
 	void *address = shmat(segment->id, NULL, 0);
 	int fd;
@@ -71,16 +84,21 @@ static int attach(struct executor *ex, const struct plan_op *op, const struct pl
 	if (address == (void *)-1)
 		return failed(error, errno, "shmat");
 	segment->address = address;
+	fd = open_mapping(address, size);
+	if (fd < 0)
+		return failed(error, errno, "opening System V shared memory through /proc/self/mfd");
+	if (place_slot(ex, fd, op->slot, error) < 0)
+		return -1;
+	/* of one that was there the table of segments does not tell */
+	if (huge_shift_of(slot_fd(ex, op->slot)) != want->huge_shift)
+		return failed(error, EBUSY, "a segment of pages of another size has its id");
 	/* children get theirs from the module */
-	if (madvise(address, want->size, MADV_DONTFORK) < 0)
+	if (madvise(address, size, MADV_DONTFORK) < 0)
 		return failed(error, errno, "MADV_DONTFORK");
 	/* From here on the kernel takes it away with its last attachment, whatever becomes of us. */
 	if (want->flags & PLAN_SYSV_MARKED && shmctl(segment->id, IPC_RMID, NULL) < 0)
 		return failed(error, errno, "IPC_RMID");
-	fd = open_mapping(address, want->size);
-	if (fd < 0)
-		return failed(error, errno, "opening System V shared memory through /proc/self/mfd");
-	return place_slot(ex, fd, op->slot, error);
+	return 0;
 }
 
 static int get_segment(struct executor *ex, const struct plan_op *op, struct error *error)
@@ -151,6 +169,8 @@ static int fill_segment(struct executor *ex, const struct plan_op *op, struct er
 		if (is.shm_nattch > 1 + op->b || is.shm_perm.mode & SHM_DEST)
 			return failed(error, EBUSY, "somebody else has attached it, or marked it for destruction");
 	}
+	if (op->flags & PLAN_FILL_HUGE)
+		return fill_huge(ex, op, taken, error);
 	in = openat(ex->image_fd, op_data(ex, op), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (in < 0)
 		return failed(error, errno, "opening a data file of the image");

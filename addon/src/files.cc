@@ -3,9 +3,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -310,6 +313,15 @@ int MappedId(const char *path, std::string &id) {
   struct stat st;
   if (fd.get() < 0 || fstat(fd.get(), &st) != 0) return errno;
   if (!S_ISREG(st.st_mode)) return EINVAL;
+  struct statfs fs;
+  if (fstatfs(fd.get(), &fs) != 0) return errno;
+  if (fs.f_type == HUGETLBFS_MAGIC) {
+    // a mapping takes at least one huge page; here stat(2) tells what the kernel has
+    char text[64];
+    snprintf(text, sizeof(text), "%02x:%02x %lu", major(st.st_dev), minor(st.st_dev), static_cast<unsigned long>(st.st_ino));
+    id = text;
+    return 0;
+  }
   void *page = mmap(nullptr, 1, PROT_READ, MAP_PRIVATE, fd.get(), 0);
   if (page == MAP_FAILED) return errno;
   std::string text;

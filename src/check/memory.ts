@@ -4,6 +4,7 @@ import { closeSync, constants, openSync } from "node:fs";
 
 import { isSystemError } from "../errors.js";
 import { native } from "../native.js";
+import { freeHugePages } from "../restore/huge-pages.js";
 import { followsMappings } from "./rights.js";
 import { YES, limited, no, read, type Answer, type Probe } from "./types.js";
 
@@ -16,6 +17,7 @@ export const MEMORY: readonly Probe[] = [
   { id: "nameless-memory", about: "shared memory and mapped files without a name", ask: followsMappings },
   { id: "memfd", about: "memfds that may be executed", ask: memfd },
   { id: "sysv-ids", about: "System V shared memory, semaphores and message queues with their ids", ask: sysv },
+  { id: "huge-pages", about: "huge pages (MAP_HUGETLB)", ask: hugePages },
   { id: "protection-keys", about: "protection keys of memory", ask: protectionKeys },
 ];
 
@@ -43,6 +45,14 @@ function sysv(): Answer {
       return no("the kernel needs CONFIG_CHECKPOINT_RESTORE and CONFIG_SYSVIPC: objects cannot be made with their ids");
     return limited("it takes CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN: only tasks that use none of these are restored");
   }
+}
+
+function hugePages(): Answer {
+  const stock = freeHugePages();
+  if (stock.length === 0) return no("this kernel, or processor, has none: an image that uses them cannot be restored here");
+  const value = stock.map(({ size, free }) => `${free} of ${size} free`).join(", ");
+  if (stock.some(({ free }) => free > 0n)) return { ...YES, value };
+  return { ...limited("none is free (vm.nr_hugepages): an image that uses them cannot be restored until some are"), value };
 }
 
 /** smaps tells of keys where the processor has them and the kernel uses them. */

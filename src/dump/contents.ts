@@ -7,6 +7,7 @@ import { fault } from "../fault.js";
 import { dataName } from "../image/names.js";
 import type { DataRef } from "../image/schema.js";
 import type { ImageWriter } from "../image/write.js";
+import { bytesIn, hugeContents, hugeDataBytes } from "../kinds/huge.js";
 import { inodeKey } from "../kinds/types.js";
 import { native, type StatRecord } from "../native.js";
 import type { Progress } from "./options.js";
@@ -23,6 +24,9 @@ interface Job {
 export class Contents {
   private readonly jobs = new Map<string, Job>();
 
+  /** `dump`: an open /proc/<pid>/dump, whatever task's; without one nothing is copied, and sizes are all that matters. */
+  constructor(private readonly dump?: number) {}
+
   /** The same inode gets the same answer. */
   of(stat: StatRecord, source: string): { data: DataRef; ghost: number } {
     return this.note(inodeKey(stat), stat, source, false);
@@ -37,7 +41,9 @@ export class Contents {
     let job = this.jobs.get(key);
     if (job === undefined) {
       const number = this.jobs.size;
-      job = { source, number, data: { name: dataName(number), size: stat.size }, wholePages };
+      const huge = this.dump === undefined ? undefined : hugeContents(stat, source, this.dump);
+      const size = huge === undefined ? stat.size : hugeDataBytes(huge, stat.size);
+      job = { source, number, data: { name: dataName(number), size, ...(huge === undefined ? {} : { huge }) }, wholePages };
       this.jobs.set(key, job);
     }
     return { data: job.data, ghost: job.number };
@@ -53,16 +59,14 @@ export class Contents {
   /** Returns the bytes that were copied. */
   copy(writer: ImageWriter, progress: Progress): bigint {
     let bytes = 0n;
-    for (const { source, data, wholePages } of this.jobs.values()) {
+    for (const job of this.jobs.values()) {
+      const { source, data } = job;
       const to = writer.create(data.name);
       let from: number | undefined;
       try {
         from = openSync(source, constants.O_RDONLY);
-        const copied = native().copySparse(from, to);
-        fault("dump.data");
-        data.size = wholePages ? native().copyTail(from, to, copied.size) : copied.size;
-        bytes += copied.dataBytes;
-        progress.add(copied.size);
+        bytes += copyJob(job, from, to);
+        progress.add(data.size);
       } catch (error) {
         throw ioError(`cannot copy ${source} to ${data.name}`, `${writer.dir}/${data.name}`, error);
       } finally {
@@ -71,4 +75,18 @@ export class Contents {
     }
     return bytes;
   }
+}
+
+/** Returns the bytes that were copied. */
+function copyJob({ data, wholePages }: Job, from: number, to: number): bigint {
+  const { huge, size } = data;
+  if (huge !== undefined) {
+    native().copyHuge(from, to, size, huge.runs);
+    fault("dump.data");
+    return bytesIn(huge.runs);
+  }
+  const copied = native().copySparse(from, to);
+  fault("dump.data");
+  data.size = wholePages ? native().copyTail(from, to, copied.size) : copied.size;
+  return copied.dataBytes;
 }

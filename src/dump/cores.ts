@@ -130,6 +130,11 @@ export class Core {
     this.close();
   }
 
+  /** The open /proc/<pid>/dump, until it has been copied. */
+  get dump(): number {
+    return this.fd;
+  }
+
   /** How many pages of private memory are this task's, too. */
   countShared(dump: number): bigint {
     return native().countShared(dump, this.fd);

@@ -210,7 +210,7 @@ function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, 
   const cores = openCores(live);
   watch.lap("cores");
   try {
-    const contents = new Contents();
+    const contents = new Contents(cores[0]?.dump);
     const memory = new MemoryTable({
       refuse: (problem) => problems.add(problem),
       contents,

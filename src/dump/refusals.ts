@@ -26,7 +26,7 @@ export const REFUSALS: ReadonlyMap<number, Refusal> = new Map([
   [REFUSE.SYSCALL_DISPATCH, { object: "system call user dispatch", hint: AVOID }],
   [REFUSE.RESTART, { object: "interrupted system call", hint: "try again: the call will have ended" }],
   [REFUSE.TIMER, { object: "timer", hint: AVOID }],
-  [REFUSE.HUGETLB, { object: "huge pages", hint: "use private huge pages (MAP_PRIVATE | MAP_HUGETLB), or transparent ones" }],
+  [REFUSE.HUGETLB, { object: "huge pages", hint: "use those of mmap(2), memfd_create(2), shmget(2) or a hugetlbfs" }],
   [REFUSE.IO_URING, { object: "io_uring", hint: AVOID }],
   [REFUSE.DEBUGREG, { object: "hardware breakpoint", hint: "end the debugger first" }],
   [REFUSE.UPROBE, { object: "uprobe", hint: "remove the probe first" }],

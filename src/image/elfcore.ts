@@ -245,14 +245,15 @@ export class CoreHead {
     return found;
   }
 
-  /** What it has of huge pages; there may be very many areas, of which hardly any has some. */
+  /** What it has for itself of huge pages; there may be very many areas, of which hardly any has some. */
   hugeAreas(): HugeArea[] {
     const { records } = this.vmaRecords();
     const view = viewOf(records);
     const found: HugeArea[] = [];
     for (let at = 0; at < records.length; at += layout.Vma.size) {
-      if (view.getUint32(at + VMA_AT.kind, true) !== layout.VMA_KIND.HUGE) continue;
+      const kind = view.getUint32(at + VMA_AT.kind, true);
       const shift = view.getUint32(at + VMA_AT.huge_shift, true);
+      if (kind !== layout.VMA_KIND.HUGE && !(shift !== 0 && kind === layout.VMA_KIND.FILE_PRIVATE)) continue;
       if (!HUGE_SHIFTS.includes(shift)) throw damaged(this.where, `it has pages of 2^${shift} bytes`);
       const start = view.getBigUint64(at + VMA_AT.start, true);
       const end = view.getBigUint64(at + VMA_AT.end, true);

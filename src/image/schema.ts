@@ -49,6 +49,23 @@ export interface FileIdentity {
 export interface DataRef {
   name: string;
   size: bigint;
+  /** of a file of huge pages, whose contents are whole pages: its size may end within one */
+  huge?: HugeContents;
+}
+
+export interface HugeContents {
+  /** of a page: 2 MiB or 1 GiB */
+  pageBytes: bigint;
+  /** the pages that are there, ascending */
+  runs: Range[];
+  /** each page up to its size is there, or reserved */
+  reserved: boolean;
+}
+
+/** Bytes of a file. */
+export interface Range {
+  start: bigint;
+  end: bigint;
 }
 
 export interface Inventory {

@@ -44,12 +44,13 @@ export function crossCheckSegments(memory: readonly MappedFile[], demand: Demand
     const { id, size, destroyed } = segment;
     demand(kernelIno === BigInt(id), `mapped file ${index} has an impossible id`);
     segments.check(segment, !destroyed);
-    demand(size > 0n && size <= I64_MAX - PAGE && data?.size === pageAligned(size), `segment ${id} has contents of another size`);
+    const aligned = pageAligned(size, data?.huge?.pageBytes ?? PAGE);
+    demand(size > 0n && size <= I64_MAX - PAGE && data?.size === aligned, `segment ${id} has contents of another size`);
   }
 }
 
-function pageAligned(size: bigint): bigint {
-  return (size + PAGE - 1n) & ~(PAGE - 1n);
+function pageAligned(size: bigint, page: bigint): bigint {
+  return (size + page - 1n) & ~(page - 1n);
 }
 
 export function crossCheckIpc({ semaphores, queues }: Ipc, tasks: readonly Task[], demand: Demand): void {

@@ -2,6 +2,7 @@
 
 import * as check from "./check.js";
 import { isImageFile } from "./names.js";
+import { crossCheckHugePages } from "./validate-huge.js";
 import { crossCheckMqueues } from "./validate-mqueues.js";
 import { crossCheckSockets, type Demand } from "./validate-sockets.js";
 import { crossCheckIpc, crossCheckSegments } from "./validate-sysv.js";
@@ -48,7 +49,13 @@ const fileName: check.Check<string> = (value, path) => {
   return name;
 };
 
-const data = check.map({ name: fileName, size: check.bigint });
+const huge = check.map({
+  pageBytes: check.bigint,
+  runs: check.array(check.map({ start: check.bigint, end: check.bigint })),
+  reserved: check.boolean,
+});
+
+const data = check.map({ name: fileName, size: check.bigint }, { huge });
 
 export const inventory: check.Check<Inventory> = check.map({
   magic: check.literal("crctl"),
@@ -497,6 +504,7 @@ export function crossCheck(image: { inventory: Inventory; tasks: Task[]; files: 
     if (file.data !== undefined) demand(listed.has(file.data.name), `${file.data.name} is not listed`);
     if (file.kind !== "file") demand(file.data !== undefined, `mapped file ${i} has no contents`);
   });
+  crossCheckHugePages(image.memory, image.files, demand);
   crossCheckSegments(image.memory, demand);
   crossCheckIpc(image.ipc, image.tasks, demand);
   const seen = new Set<number>();

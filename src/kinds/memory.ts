@@ -5,11 +5,12 @@ import { closeSync, constants, openSync } from "node:fs";
 import type { ErrorCode } from "../errors.js";
 import type { FileMapping } from "../image/elfcore.js";
 import { FILE_FLAG } from "../image/layout.js";
-import type { DataRef, FileIdentity, MappedFile } from "../image/schema.js";
+import type { DataRef, FileIdentity, MappedFile, Range } from "../image/schema.js";
 import { native, type StatRecord } from "../native.js";
 import { viaOf } from "../proc/via.js";
 import type { RestoreContext } from "../restore/context.js";
 import { OP, type Subject } from "../restore/plan.js";
+import { HUGE_OBJECT, fillOp, hugeMemfdFlags, hugeShift, pagesOf } from "./huge.js";
 import { NAMING_PROBLEMS, makeIdentity, nameOf } from "./identity.js";
 import { SEGMENT_OBJECT } from "./sysv/objects.js";
 import { SegmentPlanner, Segments, checkAttached, mappedKey } from "./sysv/segments.js";
@@ -264,6 +265,8 @@ export interface MappedUse {
   private: boolean;
   /** the largest end of a mapping within the file */
   end: bigint;
+  /** what shared mappings reserve of a file of huge pages */
+  reserved: Range[];
   mappings: number;
   subject: Subject;
 }
@@ -294,14 +297,14 @@ export class MappedSlots {
         this.addNamed(file, use);
         return;
       case "shmem":
-        this.addBase(file, use, this.shmem(file, use.subject));
+        this.addBase(file, use, this.shmem(file, use));
         return;
       case "memfd":
-        this.addBase(file, use, this.memfd(file.id));
+        this.addBase(file, use, this.memfd(file.id, use.reserved));
         return;
       case "ghost":
         if (file.ghost === undefined || file.data === undefined) throw new RangeError(`mapped file ${file.id} has no contents`);
-        this.addBase(file, use, this.ghost(file.ghost, file.identity, file.data, use.subject));
+        this.addBase(file, use, this.ghost(file.ghost, file.identity, file.data, use.subject, use.reserved));
         return;
       case "sysv":
         this.addSegment(file, use);
@@ -317,19 +320,19 @@ export class MappedSlots {
   }
 
   /** A file without a name, with its contents; the same one for everybody. */
-  ghost(number: number, identity: FileIdentity, data: DataRef, subject: Subject): number {
+  ghost(number: number, identity: FileIdentity, data: DataRef, subject: Subject, reserved: readonly Range[] = []): number {
     let slot = this.ghosts.get(number);
     if (slot !== undefined) return slot;
     const { context } = this;
     this.ghosts.set(number, (slot = context.slot()));
     context.create({ type: OP.GHOST, slot, data: identity.path, subject });
-    this.fill(slot, identity, data, subject);
+    this.fill(slot, identity, data, { subject, reserved });
     context.create({ type: OP.TIMES, slot, a: BigInt.asUintN(64, identity.mtimeNs), subject });
     context.scratch(slot);
     return slot;
   }
 
-  memfd(memory: number): number {
+  memfd(memory: number, reserved: readonly Range[] = []): number {
     let slot = this.memfds.get(memory);
     if (slot !== undefined) return slot;
     const { context } = this;
@@ -340,8 +343,9 @@ export class MappedSlots {
     this.memfds.set(memory, (slot = context.slot()));
     // F_SEAL_SEAL alone is what a memfd has that was made without either flag
     const flags = (seals & F_SEAL_EXEC) !== 0 ? MFD_NOEXEC_SEAL : seals === F_SEAL_SEAL ? 0 : MFD_ALLOW_SEALING;
-    context.create({ type: OP.MEMFD, slot, flags, data: name, subject });
-    this.fill(slot, identity, data, subject);
+    const pages = data.huge === undefined ? 0 : hugeMemfdFlags(data.huge);
+    context.create({ type: OP.MEMFD, slot, flags: flags | pages, data: name, subject });
+    this.fill(slot, identity, data, { subject, reserved });
     this.seal(slot, flags === 0 ? 0 : seals, subject);
     return slot;
   }
@@ -356,19 +360,29 @@ export class MappedSlots {
     else context.scratch(slot);
   }
 
-  private shmem(file: MappedFile, subject: Subject): number {
+  private shmem(file: MappedFile, use: MappedUse): number {
     const { context } = this;
-    if (file.data === undefined) throw new RangeError(`mapped file ${file.id} has no contents`);
+    const { identity, data } = file;
+    if (data === undefined) throw new RangeError(`mapped file ${file.id} has no contents`);
     const slot = context.slot();
-    context.create({ type: OP.SHMEM, slot, a: file.data.size, subject });
-    this.fill(slot, file.identity, file.data, subject);
+    const huge = data.huge === undefined ? {} : { arg: hugeShift(data.huge) };
+    context.create({ type: OP.SHMEM, slot, a: data.size, ...huge, subject: use.subject });
+    this.fill(slot, identity, data, use);
     context.scratch(slot);
     return slot;
   }
 
   /** The mode comes last: a write takes set-user-id bits away. */
-  private fill(slot: number, { uid, gid, mode }: FileIdentity, { size, name }: DataRef, subject: Subject): void {
-    this.context.create({ type: OP.FILL, slot, a: size, data: name, subject });
+  private fill(
+    slot: number,
+    { uid, gid, mode, size }: FileIdentity,
+    data: DataRef,
+    { subject, reserved }: Pick<MappedUse, "subject"> & { reserved: readonly Range[] },
+  ): void {
+    const { huge } = data;
+    if (huge !== undefined) this.context.needHugePages(huge.pageBytes, pagesOf(huge, size, reserved));
+    const about = huge === undefined ? subject : { ...subject, object: HUGE_OBJECT };
+    this.context.create(fillOp(OP.FILL, slot, huge === undefined ? data.size : size, data, about));
     this.context.create({ type: OP.CHOWN, slot, a: BigInt(uid), b: BigInt(gid), flags: mode & 0o7777, subject });
   }
 

@@ -12,7 +12,6 @@ import { native } from "../native.js";
 import { mayCheckpoint } from "../proc/capabilities.js";
 import { AttributePlanner } from "./attributes.js";
 import { planClocks } from "./clocks.js";
-import { HugePages } from "./huge-pages.js";
 import { checkPolicies } from "./policies.js";
 import { VdsoCheck, checkCpu, checkModule, checkRights } from "./machine.js";
 import { ManifestDraft, MappedFileIndex, type PeerCredentials } from "./manifest.js";
@@ -84,9 +83,7 @@ class PlanBuilder {
     const cores = new Map<Task, CoreHead>();
     for (const task of image.tasks) if (task.core !== undefined) cores.set(task, readCore(image, task, task.core));
     this.checkVdso(cores);
-    const hugePages = new HugePages();
-    hugePages.addCores(cores);
-    hugePages.check(problems);
+    objects.hugePages.addCores(cores);
     planClocks(image.inventory, this.options.force, objects);
     if (this.options.newPids) checkNewPids(image, objects);
     checkOwnRights(cores, objects);
@@ -99,6 +96,7 @@ class PlanBuilder {
     restoreIpc(image.ipc, objects);
     objects.checkKeys();
     const directories = this.checkDirectories();
+    objects.hugePages.check(problems);
     const [gateSlot, reportSlot, coreSlot] = [objects.slot(), objects.slot(), objects.slot()];
     if (problems.length > 0) throw refusal(problems, objects.notes);
 
@@ -236,12 +234,13 @@ class PlanBuilder {
         let sum = uses.get(use.memory);
         if (sum === undefined) {
           const subject = { ...subjectOf(task), object: "mapped file", path: file.identity.path };
-          uses.set(use.memory, (sum = { writable: false, readable: false, private: false, end: 0n, mappings: 0, subject }));
+          uses.set(use.memory, (sum = { writable: false, readable: false, private: false, end: 0n, reserved: [], mappings: 0, subject }));
         }
         sum.mappings++;
         if (use.writable) sum.writable = true;
         else sum.readable = true;
         if (use.private) sum.private = true;
+        if (use.reserves) sum.reserved.push({ start: use.start, end: use.end });
         if (use.end > sum.end) sum.end = use.end;
       }
     }

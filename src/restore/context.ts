@@ -49,6 +49,8 @@ export interface RestoreContext {
   memfd(memory: number): number;
   /** What the caller hands over for it: its number in the executor, and the flags that it has now. */
   inherited(file: ExternalFile): { descriptor: number; flags: number } | undefined;
+  /** What is made, or mapped, takes that many of the kernel's huge pages. */
+  needHugePages(pageBytes: bigint, pages: bigint): void;
   refuse(problem: Details & { code: ErrorCode; why: string }): void;
   note(text: string): void;
 }

@@ -5,9 +5,10 @@ import { getSystemErrorName } from "node:util";
 
 import { CrctlError, ioError, type Details, type ErrorCode } from "../errors.js";
 import { executorFault, executorFaultPlaced, fault } from "../fault.js";
+import { HUGE_OBJECT } from "../kinds/huge.js";
 import { LOCK_OBJECT } from "../kinds/locks.js";
 import { PTY_OBJECT } from "../kinds/pty.js";
-import { QUEUE_OBJECT, SEMAPHORE_OBJECT, SYSV_OBJECTS } from "../kinds/sysv/objects.js";
+import { HUGE_SEGMENT_OBJECT, QUEUE_OBJECT, SEMAPHORE_OBJECT, SYSV_OBJECTS } from "../kinds/sysv/objects.js";
 import { native, nativePaths } from "../native.js";
 import type { BuiltPlan } from "./build.js";
 import { removeSocketFiles } from "./socket-files.js";
@@ -307,6 +308,7 @@ function moduleCode(stage: string | undefined, errno: number): ErrorCode {
 }
 
 function codeOf(stage: number, errno: number, { object }: Subject): ErrorCode {
+  if (errno === ENOMEM && (object === HUGE_OBJECT || object === HUGE_SEGMENT_OBJECT)) return "E_NO_HUGE_PAGES";
   if (object === LOCK_OBJECT && isTaken(errno)) return "E_CONFLICT";
   if (stage === STAGE.FORK && errno === EEXIST) return "E_PID_IN_USE";
   if (errno === ESTALE) return "E_FILE_CHANGED";

@@ -3,13 +3,23 @@
  * That there are enough is looked at before anything is made.
  */
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 
 import type { Problem } from "../errors.js";
 import type { CoreHead } from "../image/elfcore.js";
 import type { Task } from "../image/schema.js";
+import { HUGE_OBJECT } from "../kinds/huge.js";
 
-export const HUGE_OBJECT = "huge pages";
+const STOCK = "/sys/kernel/mm/hugepages";
+
+/** How many are free, in words, of each size that this machine has. */
+export function freeHugePages(): { size: string; free: bigint }[] {
+  if (!existsSync(STOCK)) return [];
+  return readdirSync(STOCK)
+    .map((name) => ({ name, kib: BigInt(/^hugepages-(\d+)kB$/.exec(name)?.[1] ?? 0) }))
+    .sort((a, b) => Number(a.kib - b.kib))
+    .map(({ name, kib }) => ({ size: sizeName(kib << 10n), free: freePages(`${STOCK}/${name}`) }));
+}
 
 /** What it takes. */
 export class HugePages {
@@ -24,7 +34,7 @@ export class HugePages {
     for (const core of cores.values()) for (const { pageBytes, pages } of core.hugeAreas()) this.add(pageBytes, pages);
   }
 
-  check(problems: Problem[], root = "/sys/kernel/mm/hugepages"): void {
+  check(problems: Problem[], root = STOCK): void {
     for (const [pageBytes, pages] of this.needed) {
       const size = sizeName(pageBytes);
       const dir = `${root}/hugepages-${pageBytes >> 10n}kB`;

@@ -42,8 +42,11 @@ export interface FileUse {
   /** needs a descriptor open for reading and writing */
   writable: boolean;
   private: boolean;
-  /** end of the mapping in the file */
+  /** the mapping in the file */
+  start: bigint;
   end: bigint;
+  /** it reserves huge pages of the file */
+  reserves: boolean;
 }
 
 interface Patch extends FileUse {
@@ -163,16 +166,20 @@ export class ManifestDraft {
         const address = view.getBigUint64(record, true).toString(16);
         throw new CrctlError("E_IMAGE_DAMAGED", `${this.head.where}: the image does not know the file mapped at 0x${address}`);
       }
-      // MAYWRITE is in the low half of the flags
-      const mayWrite = (view.getUint32(record + VMA.flags, true) & Number(VMF.MAYWRITE)) !== 0;
-      const start = view.getBigUint64(record, true);
-      const end = view.getBigUint64(record + 8, true);
+      // these are in the low half of the flags
+      const flags = view.getUint32(record + VMA.flags, true);
+      const shared = kind === VMA_KIND.FILE_SHARED;
+      const start = view.getBigUint64(record + VMA.offset, true);
+      const huge = view.getUint32(record + VMA.hugeShift, true) !== 0;
       patches.push({
         at: record + VMA.fd,
         memory,
-        writable: kind === VMA_KIND.FILE_SHARED && mayWrite,
-        private: kind === VMA_KIND.FILE_PRIVATE,
-        end: view.getBigUint64(record + VMA.offset, true) + end - start,
+        writable: shared && (flags & Number(VMF.MAYWRITE)) !== 0,
+        private: !shared,
+        start,
+        end: start + view.getBigUint64(record + 8, true) - view.getBigUint64(record, true),
+        // System V shared memory reserves when it is made, or not at all
+        reserves: shared && huge && !sysv && (flags & Number(VMF.NORESERVE)) === 0,
       });
     }
     return patches;
@@ -298,6 +305,7 @@ const VMA = {
   fd: offsetOf(Vma, "fd"),
   fileFlags: offsetOf(Vma, "file_flags"),
   offset: offsetOf(Vma, "offset"),
+  hugeShift: offsetOf(Vma, "huge_shift"),
 } as const;
 
 const MM = { dev: offsetOf(Mm, "exe_dev_major"), ino: offsetOf(Mm, "exe_ino"), fd: offsetOf(Mm, "exe_fd") } as const;
@@ -310,7 +318,7 @@ function offsetOf<F extends Fields>(struct: Struct<F>, name: keyof F & string): 
 
 /** The exe link is never written through. */
 function exeUse(memory: number): FileUse {
-  return { memory, writable: false, private: false, end: 0n };
+  return { memory, writable: false, private: false, start: 0n, end: 0n, reserves: false };
 }
 
 function copy64(from: DataView, src: number, to: DataView, dst: number): void {

@@ -201,8 +201,13 @@ export const PlanOp = new Struct({
   data_len: "u32",
 });
 
+/** enum plan_fill */
+export const FILL = { HUGE: 1 } as const;
+
+export const PlanHuge = new Struct({ shift: "u32", reserved: "u32", nr_runs: "u32", pad: "u32" });
+
 /** enum plan_sysv_flag */
-export const SYSV = { TAKE: 1, MARKED: 2, LOCKED: 4 } as const;
+export const SYSV = { TAKE: 1, MARKED: 2, LOCKED: 4, RESERVED: 8 } as const;
 
 export const PlanSysv = new Struct({
   id: "s32",
@@ -214,6 +219,8 @@ export const PlanSysv = new Struct({
   mode: "u32",
   flags: "u32",
   size: "u64",
+  huge_shift: "u32",
+  pad: "u32",
 });
 
 /** enum plan_mqueue_flag */

@@ -7,6 +7,7 @@ import { MappedSlots } from "../kinds/memory.js";
 import { native, type StatRecord } from "../native.js";
 import { bootId } from "../proc/clocks.js";
 import type { FileRules, RestoreContext } from "./context.js";
+import { HugePages } from "./huge-pages.js";
 import { FileChecks } from "./identity.js";
 import type { RestoreOptions } from "./options.js";
 import { LOW_FREE, OP, OWN_SLOTS, PLAN_FD, type Op, type Subject } from "./plan.js";
@@ -24,6 +25,7 @@ export class ObjectPlanner implements RestoreContext {
   readonly groupOps = new Map<number, Op[]>();
   readonly problems: Problem[] = [];
   readonly notes: string[] = [];
+  readonly hugePages = new HugePages();
   readonly mapped: MappedSlots;
   /** our descriptors that the executor gets, in the order of its numbers from PLAN_FD.INHERIT on */
   readonly handedOver: number[] = [];
@@ -180,6 +182,10 @@ export class ObjectPlanner implements RestoreContext {
 
   refuse(problem: Details & { code: ErrorCode; why: string }): void {
     this.problems.push(problem);
+  }
+
+  needHugePages(pageBytes: bigint, pages: bigint): void {
+    this.hugePages.add(pageBytes, pages);
   }
 
   note(text: string): void {

@@ -39,6 +39,8 @@ describe("restore: the plan's layout", () => {
       ...structChecks("plan_op", plan.PlanOp),
       ...structChecks("plan_tcp", plan.PlanTcp),
       ...structChecks("plan_sysv", plan.PlanSysv),
+      ...structChecks("plan_huge", plan.PlanHuge),
+      ...constantChecks("PLAN_FILL_", plan.FILL),
       ...structChecks("plan_mqueue", plan.PlanMqueue),
       ...structChecks("plan_posted", plan.PlanPosted),
       ...constantChecks("PLAN_MQUEUE_", plan.MQUEUE),

@@ -143,7 +143,10 @@ describe("System V shared memory", () => {
     expect(accepted(file(), file({ id: 6, key: 0 }, { id: 1 }), file({ id: 7, key: 0 }, { id: 2 }))).to.equal(true);
     // one that was marked has lost its key
     expect(accepted(file(), file({ id: 6, destroyed: true }, { id: 1 }))).to.equal(true);
+    const huge = { pageBytes: 2n << 20n, runs: [], reserved: true };
+    expect(accepted(file({}, { data: { name: "data-0.img", size: 2n << 20n, huge } }))).to.equal(true);
     const impossible: [string, MappedFile[]][] = [
+      ["the size of small pages", [file({}, { data: { name: "data-0.img", size: 8192n, huge } })]],
       ["the same id", [file(), file({ key: 0 }, { id: 1 })]],
       ["the same key", [file(), file({ id: 6 }, { id: 1 })]],
       ["another inode", [file({}, { kernelIno: 6n })]],

@@ -61,10 +61,11 @@ function fill(area: Area, line: string): void {
 }
 
 const DELETED = " (deleted)";
+const HUGE_ANONYMOUS = "/anon_hugepage";
 
 /** What mmap(2) makes of MAP_HUGETLB: a file of the kernel's own, which is nothing but a name if the mapping is private. */
 function isHugeAnonymous({ flags, shared, name }: Area): boolean {
-  return flags?.has("ht") === true && !shared && name === `/anon_hugepage${DELETED}`;
+  return flags?.has("ht") === true && !shared && name === `${HUGE_ANONYMOUS}${DELETED}`;
 }
 
 /** System V shared memory has its id for an inode number, and that may be 0. */
@@ -82,8 +83,6 @@ type Refusal = Details & { why: string };
 export function refusalsOf(area: Area): Refusal[] {
   const { start, shared, name, flags } = area;
   const file = hasFile(area);
-  if (flags?.has("ht") === true && !isHugeAnonymous(area))
-    return [refusal(REFUSE.HUGETLB, start, "huge pages that are shared, or of a file (hugetlbfs, SHM_HUGETLB)")];
   if (!file && name === "[uprobes]") return [refusal(REFUSE.UPROBE, start, "the area of a uprobe; remove the probe")];
   if (!file && OF_THE_KERNEL.test(name)) return [];
   if (!file && (!NO_FILE.test(name) || shared))
@@ -110,24 +109,31 @@ const FLAGS: readonly (readonly [string, number, string])[] = [
   ["io", REFUSE.VMA_KIND, "a mapping of device memory"],
 ];
 
+/** Of huge pages a policy is the area's, which is saved if nobody else has to do with it. */
+function hasSharedPolicy({ device, name, flags, shared }: Area, kernelDevices: ReadonlySet<string>): boolean {
+  if (flags?.has("ht") === true) return shared;
+  const plain = name.endsWith(DELETED) ? name.slice(0, -DELETED.length) : name;
+  return kernelDevices.has(`${device.major}:${device.minor}`) && kernelFlag(plain) !== 0;
+}
+
 function refusal(code: number, address: bigint, why: string): Refusal {
   const known = REFUSALS.get(code);
   return { address, object: known?.object ?? "memory area", why, ...(known === undefined ? {} : { hint: known.hint }) };
 }
 
-/** The files that are mapped. `kernelTmpfs`: the device of shared anonymous memory, memfds and System V segments, in words of maps. */
+/** The files that are mapped. `kernelDevices`: those of shared anonymous memory, memfds and System V segments, in words of maps. */
 export function mappingsOf(
   task: Pick<FrozenTask, "pid" | "threads">,
   comm: string,
   areas: readonly Area[],
-  kernelTmpfs: string,
+  kernelDevices: ReadonlySet<string>,
 ): Mapping[] {
   return areas
     .filter((area) => area.name.startsWith("/") && !isHugeAnonymous(area) && refusalsOf(area).length === 0)
     .map(({ start, device, ino, name }) => {
       const deleted = name.endsWith(DELETED);
       const plain = deleted ? name.slice(0, -DELETED.length) : name;
-      const kind = `${device.major}:${device.minor}` === kernelTmpfs ? kernelFlag(plain) : 0;
+      const kind = kernelDevices.has(`${device.major}:${device.minor}`) ? kernelFlag(plain) : 0;
       return mappingOf(task, comm, {
         start,
         devMajor: device.major,
@@ -140,16 +146,16 @@ export function mappingsOf(
 }
 
 function kernelFlag(name: string): number {
-  if (name === "/dev/zero") return FILE_FLAG.SHMEM_ANON;
+  if (name === "/dev/zero" || name === HUGE_ANONYMOUS) return FILE_FLAG.SHMEM_ANON;
   if (name.startsWith("/memfd:")) return FILE_FLAG.MEMFD;
   return name.startsWith("/SYSV") ? FILE_FLAG.SYSV : 0;
 }
 
 /** Mappings of System V shared memory, by id. */
-export function attachmentsOf(areas: readonly Area[], kernelTmpfs: string): Map<bigint, number> {
+export function attachmentsOf(areas: readonly Area[], kernelDevices: ReadonlySet<string>): Map<bigint, number> {
   const sum = new Map<bigint, number>();
   for (const { device, ino, name } of areas) {
-    if (`${device.major}:${device.minor}` !== kernelTmpfs || !name.startsWith("/SYSV")) continue;
+    if (!kernelDevices.has(`${device.major}:${device.minor}`) || !name.startsWith("/SYSV")) continue;
     sum.set(ino, (sum.get(ino) ?? 0) + 1);
   }
   return sum;
@@ -159,7 +165,7 @@ export function attachmentsOf(areas: readonly Area[], kernelTmpfs: string): Map<
  * Shared memory that has a policy of its own, from /proc/<pid>/numa_maps. Areas without one show that of the first task there, as
  * the areas of the kernel's do.
  */
-export function sharedPolicies(numaMaps: string, areas: readonly Area[], kernelTmpfs: string): Refusal[] {
+export function sharedPolicies(numaMaps: string, areas: readonly Area[], kernelDevices: ReadonlySet<string>): Refusal[] {
   const policies = new Map(
     numaMaps.split("\n").flatMap((line): [bigint, string][] => {
       const [, start, policy] = /^([0-9a-f]+) (\S+)/.exec(line) ?? [];
@@ -170,10 +176,9 @@ export function sharedPolicies(numaMaps: string, areas: readonly Area[], kernelT
   const usual = own === undefined ? undefined : policies.get(own.start);
   if (usual === undefined) return [];
   return areas
-    .filter(({ start, device, name }) => {
-      const plain = name.endsWith(DELETED) ? name.slice(0, -DELETED.length) : name;
-      const policy = policies.get(start);
-      return `${device.major}:${device.minor}` === kernelTmpfs && kernelFlag(plain) !== 0 && policy !== undefined && policy !== usual;
+    .filter((area) => {
+      const policy = policies.get(area.start);
+      return policy !== undefined && policy !== usual && hasSharedPolicy(area, kernelDevices);
     })
     .map(({ start }) => refusal(REFUSE.MEMPOLICY, start, "shared memory with a NUMA policy (mbind)"));
 }

@@ -9,6 +9,7 @@ import { closeSync } from "node:fs";
 import { CrctlError, isShortage, isSystemError, type Problem } from "../../errors.js";
 import type { FileIdentity, OpenFile } from "../../image/schema.js";
 import { lookAtDescription } from "../../kinds/dump.js";
+import { HUGE_SIZES, hugeMemfdFlags } from "../../kinds/huge.js";
 import { MemoryTable } from "../../kinds/memory.js";
 import { splitDevice, type Found } from "../../kinds/types.js";
 import { native } from "../../native.js";
@@ -188,26 +189,39 @@ function warnOfCalls(calls: readonly string[], problems: Problems): void {
   problems.warn(`${who} that will return EINTR after a dump, as after any stop (${names})`);
 }
 
-/** Where the kernel keeps memory that is shared without a name: "major:minor". */
-function kernelTmpfs(): string {
-  const fd = native().memfdCreate("crctl-check", MFD_CLOEXEC);
+/** Where the kernel keeps memory that is shared without a name: "major:minor" of its tmpfs, and of a hugetlbfs for each size of pages. */
+function kernelDevices(): ReadonlySet<string> {
+  const huge = HUGE_SIZES.map((pageBytes) => hugeMemfdFlags({ pageBytes }));
+  return new Set([0, ...huge].flatMap((flags) => deviceOfMemfds(flags) ?? []));
+}
+
+const MFD_CLOEXEC = 1;
+
+/** Undefined: there are no pages of that size. */
+function deviceOfMemfds(flags: number): string | undefined {
+  let fd;
+  try {
+    fd = native().memfdCreate("crctl-check", MFD_CLOEXEC | flags);
+  } catch (error) {
+    if (flags === 0 || !isSystemError(error) || isShortage(error)) throw error;
+    return undefined;
+  }
   try {
     const [stat] = native().stats([`/proc/self/fd/${fd}`], true);
-    const { major, minor } = typeof stat === "object" ? splitDevice(stat.dev) : { major: 0, minor: 0 };
+    if (typeof stat !== "object") return undefined;
+    const { major, minor } = splitDevice(stat.dev);
     return `${major}:${minor}`;
   } finally {
     closeSync(fd);
   }
 }
 
-const MFD_CLOEXEC = 1;
-
 function lookAtMemory(
   live: readonly TaskState[],
   memory: MemoryTable,
   problems: Problems,
 ): { memoryBytes: bigint; attached: Map<bigint, number> } {
-  const tmpfs = kernelTmpfs();
+  const devices = kernelDevices();
   const attached = new Map<bigint, number>();
   let memoryBytes = 0n;
   for (const { frozen, stat } of live) {
@@ -222,9 +236,9 @@ function lookAtMemory(
       for (const refusal of refusalsOf(area)) problems.add({ pid, comm, ...refusal });
     }
     const [numa] = native().readTexts([`/proc/${via}/numa_maps`]);
-    for (const refusal of typeof numa === "string" ? sharedPolicies(numa, areas, tmpfs) : []) problems.add({ pid, comm, ...refusal });
-    for (const [id, count] of attachmentsOf(areas, tmpfs)) attached.set(id, (attached.get(id) ?? 0) + count);
-    memory.addMappings(mappingsOf(frozen, comm, areas, tmpfs));
+    for (const refusal of typeof numa === "string" ? sharedPolicies(numa, areas, devices) : []) problems.add({ pid, comm, ...refusal });
+    for (const [id, count] of attachmentsOf(areas, devices)) attached.set(id, (attached.get(id) ?? 0) + count);
+    memory.addMappings(mappingsOf(frozen, comm, areas, devices));
   }
   return { memoryBytes, attached };
 }

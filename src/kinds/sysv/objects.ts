@@ -1,15 +1,17 @@
 /** What segments, sets of semaphores and message queues of System V have in common: ids and keys, and how they meet others. */
 
 import type { Details, ErrorCode } from "../../errors.js";
-import type { SysvObject } from "../../image/schema.js";
+import type { HugeContents, SysvObject } from "../../image/schema.js";
 import { mayCheckpoint } from "../../proc/capabilities.js";
 import type { RestoreContext } from "../../restore/context.js";
 import { PlanSysv, SYSV, type Subject } from "../../restore/plan.js";
+import { hugeShift } from "../huge.js";
 
 export const SEGMENT_OBJECT = "System V shared memory";
 export const SEMAPHORE_OBJECT = "System V semaphores";
 export const QUEUE_OBJECT = "System V message queue";
-export const SYSV_OBJECTS: readonly (string | undefined)[] = [SEGMENT_OBJECT, SEMAPHORE_OBJECT, QUEUE_OBJECT];
+export const HUGE_SEGMENT_OBJECT = "System V shared memory of huge pages";
+export const SYSV_OBJECTS: readonly (string | undefined)[] = [SEGMENT_OBJECT, HUGE_SEGMENT_OBJECT, SEMAPHORE_OBJECT, QUEUE_OBJECT];
 
 /** Names of a kind. */
 export interface Kind {
@@ -126,12 +128,19 @@ export function encodeSysv(
   {
     flags,
     size,
+    huge,
     rest = new Uint8Array(),
-  }: { flags: { taken: boolean; marked?: boolean; locked?: boolean }; size: bigint; rest?: Uint8Array },
+  }: { flags: { taken: boolean; marked?: boolean; locked?: boolean }; size: bigint; huge?: HugeContents | undefined; rest?: Uint8Array },
 ): Uint8Array {
   const bytes = new Uint8Array(PlanSysv.size + rest.length);
-  const bits = (flags.taken ? SYSV.TAKE : 0) | (flags.marked === true ? SYSV.MARKED : 0) | (flags.locked === true ? SYSV.LOCKED : 0);
-  PlanSysv.write(new DataView(bytes.buffer), 0, { id, key, uid, gid, cuid, cgid, mode, flags: bits, size });
+  const bits =
+    (flags.taken ? SYSV.TAKE : 0) |
+    (flags.marked === true ? SYSV.MARKED : 0) |
+    (flags.locked === true ? SYSV.LOCKED : 0) |
+    (huge?.reserved === true ? SYSV.RESERVED : 0);
+  const shift = huge === undefined ? 0 : hugeShift(huge);
+  const record = { id, key, uid, gid, cuid, cgid, mode, flags: bits, size, huge_shift: shift, pad: 0 };
+  PlanSysv.write(new DataView(bytes.buffer), 0, record);
   bytes.set(rest, PlanSysv.size);
   return bytes;
 }

@@ -5,10 +5,12 @@ import type { DataRef, MappedFile, Segment } from "../../image/schema.js";
 import { readSegments, type SegmentStat } from "../../proc/sysvipc.js";
 import type { RestoreContext } from "../../restore/context.js";
 import { OP, type Op, type Subject } from "../../restore/plan.js";
+import { fillOp, pagesOf } from "../huge.js";
 import {
   conflictWith,
   encodeSysv,
   hasSameCreator,
+  HUGE_SEGMENT_OBJECT,
   mayChooseIds,
   SEGMENT_OBJECT,
   sysvText,
@@ -84,30 +86,26 @@ export class SegmentPlanner {
   add(file: MappedFile, mappings: number, subject: Subject): number | undefined {
     const { segment, data } = file;
     if (segment === undefined || data === undefined) throw new RangeError(`mapped file ${file.id} is no segment`);
-    const about = { ...subject, object: SEGMENT_OBJECT };
+    const { huge } = data;
+    const about = { ...subject, object: huge === undefined ? SEGMENT_OBJECT : HUGE_SEGMENT_OBJECT };
     if (!mayChooseIds(this.context, about)) return undefined;
     const table = (this.table ??= readSegments());
     const taken = willBeTaken(this.context, about, { wanted: segment, table, conflict: conflictOf(segment, table) });
     if (taken === undefined) return undefined;
     if (taken) this.context.note(`segment ${sysvText(segment)} is there, attached by nobody: it gets the contents of the image`);
+    // one that is there has its pages, too
+    else if (huge !== undefined) this.context.needHugePages(huge.pageBytes, pagesOf(huge, data.size, []));
     return this.plan(segment, data, { taken, mappings, about });
   }
 
-  private plan(
-    segment: Segment,
-    { name }: DataRef,
-    { taken, mappings, about }: { taken: boolean; mappings: number; about: Subject },
-  ): number {
+  private plan(segment: Segment, data: DataRef, { taken, mappings, about }: { taken: boolean; mappings: number; about: Subject }): number {
     const { context } = this;
     const slot = context.slot();
     const { size, destroyed: marked, locked } = segment;
-    const record = encodeSysv(segment, { flags: { taken, marked, locked }, size });
+    const { huge } = data;
+    const record = encodeSysv(segment, { flags: { taken, marked, locked }, size, huge });
     const fill: Op = {
-      type: OP.SEGMENT_FILL,
-      slot,
-      a: size,
-      data: name,
-      subject: about,
+      ...fillOp(OP.SEGMENT_FILL, slot, huge === undefined ? size : data.size, data, about),
       ...(taken ? { b: BigInt(mappings) } : {}),
     };
     context.create({ type: OP.SEGMENT, slot, data: record, subject: about });
