@@ -10,6 +10,7 @@ import { until } from "../integration/lib/wait.js";
 import { Application, liveThrough } from "./lib/application.js";
 
 const PYTHON = "/usr/bin/python3";
+const HUGE_PAGES = "/proc/sys/vm/nr_hugepages";
 
 async function output(file: string, args: readonly string[], cwd?: string): Promise<string> {
   const outcome = await run(file, args, cwd === undefined ? {} : { cwd });
@@ -38,7 +39,9 @@ describe("applications", () => {
     });
   });
 
-  it("PostgreSQL under pgbench, over TCP and a unix socket", async () => {
+  it("PostgreSQL under pgbench, over TCP and a unix socket, in huge pages", async () => {
+    const before = readFileSync(HUGE_PAGES, "latin1");
+    writeFileSync(HUGE_PAGES, "48");
     const postgresql = await Application.start(PYTHON, "postgresql.py");
     await liveThrough(postgresql, async () => {
       const counted = await output("psql", [
@@ -47,6 +50,7 @@ describe("applications", () => {
       ]);
       expect(Number(counted)).to.be.greaterThan(0);
     });
+    writeFileSync(HUGE_PAGES, before);
   });
 
   it("node: an HTTP server, worker threads, clients with kept connections", async () => {

@@ -1,14 +1,12 @@
 /** System V shared memory whose segments meet others: of outsiders, those that stayed in the kernel, those of a restore that fails. */
 
 import { expect } from "chai";
-import { readFileSync } from "node:fs";
-import path from "node:path";
-import { describeOutcome, must, mustFail, run, type Outcome } from "./lib/crctl.js";
+import { describeOutcome, must, mustFail, type Outcome } from "./lib/crctl.js";
 import { faulty, naming } from "./lib/faults.js";
 import { withHelper } from "./lib/helper.js";
-import { PROGRAMS } from "./lib/paths.js";
 import { Program } from "./lib/program.js";
 import { withJournal } from "./lib/scenario.js";
+import { segment, segments } from "./lib/segments.js";
 import { until } from "./lib/wait.js";
 
 const KEY = 0x43525443;
@@ -16,30 +14,6 @@ const SIZE = 3 * 4096;
 /** in the page that is a hole in the image */
 const HOLE = "4096";
 const TEXT = "somebody's own";
-
-/** A tool of the tests, and what it prints. */
-async function segment(...args: readonly (string | number)[]): Promise<string> {
-  const outcome = await run(path.join(PROGRAMS, "segment"), args.map(String));
-  expect(outcome.status, describeOutcome(outcome)).to.equal(0);
-  return outcome.stdout.trim();
-}
-
-interface Found {
-  key: number;
-  id: number;
-  attached: number;
-}
-
-/** proc_sysvipc(5) */
-function segments(): Found[] {
-  return readFileSync("/proc/sysvipc/shm", "utf8")
-    .split("\n")
-    .slice(1, -1)
-    .map((line) => {
-      const [key, id, , , , , attached] = line.trim().split(/\s+/).map(Number);
-      return { key: key ?? 0, id: id ?? -1, attached: attached ?? 0 };
-    });
-}
 
 const holder = (): Promise<Program> => Program.start("sysv_hold", [KEY.toString(16)]);
 

@@ -175,6 +175,7 @@ interface Feature {
   needed: boolean;
   status: string;
   why: string;
+  value?: string;
 }
 
 async function features(options = {}): Promise<Map<string, Feature>> {
@@ -210,6 +211,8 @@ describe("check, feature by feature", () => {
     ];
     for (const id of [...use, ...kinds]) expect(found.get(id)?.status, id).to.equal("yes");
     for (const id of ["mptcp", "amx", "shadow-stacks"]) expect(found.get(id)?.status, id).to.equal("no");
+    // few machines have any that nobody has asked for
+    expect(found.get("huge-pages")?.value).to.match(/^\d+ of 2 MiB free/);
   });
 
   it("a user: what takes privilege is limited or missing, and the sentence says which", async () => {

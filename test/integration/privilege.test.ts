@@ -362,6 +362,9 @@ const HOSTILE: Record<string, string> = {
   huge_half: "errno EINVAL",
   huge_too_low: "errno EINVAL",
   huge_ordinary: "errno EINVAL",
+  huge_file: "errno ESTALE",
+  huge_file_part: "errno EINVAL",
+  huge_file_flags: "errno EINVAL",
   // protection keys
   keys: HAS_PROTECTION_KEYS ? "exit 0" : "errno EINVAL",
   keys_many: "errno EINVAL",

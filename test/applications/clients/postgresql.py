@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """
 postgresql.py OUTPUT FILE: a PostgreSQL server with its own user, and pgbench with four connections that stay, two over
-TCP and two over a unix socket. pgbench's transactions keep three sums equal.
+TCP and two over a unix socket. pgbench's transactions keep three sums equal. What they share is in huge pages, which
+there must be.
 """
 
 import os
@@ -35,7 +36,8 @@ def sql(statement: str) -> str:
 
 run("initdb", "-D", "data", "-A", "trust", "-U", "nobody", "--no-sync", "--no-instructions", "--no-locale")
 server = command(
-    "postgres", "-D", "data", "-p", PORT, "-k", here, "-h", "127.0.0.1", "-c", "fsync=off", "-c", "autovacuum_naptime=1s"
+    "postgres", "-D", "data", "-p", PORT, "-k", here, "-h", "127.0.0.1", "-c", "fsync=off", "-c", "autovacuum_naptime=1s",
+    "-c", "huge_pages=on", "-c", "shared_buffers=32MB"
 )
 until("the server to be ready", lambda: command("pg_isready", "-q", "-h", here, "-p", PORT).wait() == 0)
 run("pgbench", "-h", here, "-p", PORT, "-q", "-i", "-s", "1", "postgres")

@@ -19,6 +19,8 @@ const HARMLESS: readonly RegExp[] = [
   /VmData \d+ exceed data ulimit/,
   // once per boot, from the test that reserves huge pages
   /hugepages are/,
+  // the same, from the test in which it takes a right that the user has not
+  /Using mlock ulimits for SHM_HUGETLB/,
 ];
 
 /** Of kernels themselves: see there. */

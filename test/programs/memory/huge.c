@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Huge pages (MAP_HUGETLB), touched and untouched, protected, with advice, in part unmapped, with and without a
- * reservation, and shared with a child. Whoever starts it has to see to it that there are HUGE_PAGES of them.
+ * reservation, and shared with a child.
  */
-#include "test.h"
+#include "huge.h"
 
-#include <sys/mman.h>
-
-#define HUGE		(2ul << 20)
-#define MAP_HUGE_2MB	(21 << 26)
-#define MAP_HUGE_1GB	(30 << 26)
 #define LAST(page)	((page) + HUGE - PAGE)
 
 enum { FULL, UNTOUCHED, READONLY, HIDDEN, ZEROES, GONE, BEHIND, NR_PAGES };
@@ -26,24 +21,12 @@ static char *page(int nr)
 	return area + nr * HUGE;
 }
 
-/* Of the mapping that starts there, in KiB. */
-static long page_size(const char *addr)
-{
-	const char *line = proc_read(0, "/proc/self/smaps");
-	char start[32];
-
-	snprintf(start, sizeof(start), "\n%lx-", (unsigned long)addr);
-	line = strstr(line, start);
-	CHECK(line, "no mapping starts at %p", addr);
-	return strtol(strstr(line, "KernelPageSize:") + strlen("KernelPageSize:"), NULL, 10);
-}
-
 static void check_shared(const char *who)
 {
 	pattern_check(page(READONLY), HUGE, 3, who);
 	pattern_check(LAST(page(BEHIND)), PAGE, 7, who);
 	SAME(((int (*)(void))code)(), 42);
-	SAME(page_size(area), 2048);
+	SAME(huge_page_size(area), 2048);
 }
 
 static void child(void *arg)
@@ -64,7 +47,7 @@ static void set_up(void)
 {
 	static const unsigned char return_42[] = { 0xb8, 42, 0, 0, 0, 0xc3 };
 
-	area = map(NR_PAGES * HUGE, MAP_HUGE_2MB);
+	area = map(NR_PAGES * HUGE, HUGE_2MB);
 	pattern_fill(page(FULL), HUGE, 1);
 	pattern_fill(page(READONLY), HUGE, 3);
 	TRY(mprotect(page(READONLY), HUGE, PROT_READ));
@@ -84,7 +67,7 @@ static void set_up(void)
 	TRY(mprotect(code, HUGE, PROT_READ | PROT_EXEC));
 
 	/* not every processor has these; no page of it is needed */
-	giant = access("/sys/kernel/mm/hugepages/hugepages-1048576kB", F_OK) ? NULL : map(1ul << 30, MAP_HUGE_1GB | MAP_NORESERVE);
+	giant = has_giant_pages() ? map(1ul << 30, HUGE_1GB | MAP_NORESERVE) : NULL;
 }
 
 static void check(void)
@@ -100,7 +83,7 @@ static void check(void)
 	pattern_check(unreserved, PAGE, 8, "page without a reservation");
 	SAME(proc_pages_there(unreserved + HUGE, HUGE), 0);
 	if (giant) {
-		SAME(page_size(giant), 1 << 20);
+		SAME(huge_page_size(giant), 1 << 20);
 		SAME(proc_pages_there(giant, PAGE), 0);
 	}
 	page(UNTOUCHED)[HUGE / 2] = 5;

@@ -458,6 +458,22 @@ CHANGE(huge_of_no_size, make_huge(im, 63, 4 << 20))
 CHANGE(huge_half, make_huge(im, 21, 3 << 20))
 CHANGE(huge_too_low, make_huge(im, 30, 1 << 30))
 CHANGE(huge_ordinary, smallest_anon(im)->huge_shift = 21)
+/* A mapping of the program's own file, which has no such pages. */
+static struct crctl_vma *make_huge_file(struct image *im, uint64_t offset)
+{
+	const struct crctl_vma *file = vma_of(im, CRCTL_VMA_FILE_PRIVATE);
+	struct crctl_vma *v = record(im, CRCTL_NT_VMA), was = *file;
+
+	*v = was;
+	v->start = 2 << 20;
+	v->end = 4 << 20;
+	v->offset = offset;
+	v->huge_shift = 21;
+	return v;
+}
+CHANGE(huge_file, make_huge_file(im, 0))
+CHANGE(huge_file_part, make_huge_file(im, 4096))
+CHANGE(huge_file_flags, make_huge_file(im, 0)->flags |= CRCTL_VMF_ACCOUNT)
 CHANGE(keys, MM(im)->pkeys = 3)
 CHANGE(keys_many, MM(im)->pkeys = 0x10001)
 CHANGE(keys_without_first, MM(im)->pkeys = 2)
@@ -556,6 +572,7 @@ static const struct {
 	MANIFESTED(segment_id), MANIFESTED(segment_private), MANIFESTED(segment_later), MANIFESTED(segment_part),
 	MANIFESTED(segment_none),
 	DUMPED(huge), DUMPED(huge_of_ordinary), DUMPED(huge_of_no_size), DUMPED(huge_half), DUMPED(huge_too_low), DUMPED(huge_ordinary),
+	DUMPED(huge_file), DUMPED(huge_file_part), DUMPED(huge_file_flags),
 	DUMPED(keys, .check = has_other_keys), DUMPED(keys_many), DUMPED(keys_without_first), DUMPED(key_of_none),
 	DUMPED(key_beyond),
 	DUMPED(timer_alarm, .timer = 1), DUMPED(timer_clock, .timer = 1),

@@ -19,7 +19,6 @@
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -225,27 +224,6 @@ static void sysv_mapped(void)
 	close(fd);
 }
 
-static void sysv_huge(void)
-{
-	segment(2 << 20, SHM_HUGETLB | SHM_NORESERVE);
-}
-
-/* No page of it is touched: none is needed. */
-static void huge_file(void)
-{
-	const char *dir = test_path(".hugetlbfs");
-	char path[PATH_MAX];
-
-	TRY(mkdir(dir, 0700));
-	TRY(mount("none", dir, "hugetlbfs", 0, NULL));
-	snprintf(path, sizeof(path), "%s/file", dir);
-	int fd = TRY(open(path, O_RDWR | O_CREAT, 0600));
-	TRY(umount2(dir, MNT_DETACH));
-	TRY(rmdir(dir));
-	TRY(mmap(NULL, 2 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0));
-	close(fd);
-}
-
 static const struct refused_kind descriptors_and_memory[] = {
 	{ "unix-socket", unix_socket, NULL }, { "tcp-urgent", tcp_urgent, NULL }, { "udp-multicast", udp_multicast, NULL },
 	{ "netlink-generic", netlink_generic, NULL }, { "netlink-unread", netlink_unread, NULL }, { "epoll-lost-target", epoll_lost_target, NULL },
@@ -256,7 +234,7 @@ static const struct refused_kind descriptors_and_memory[] = {
 	{ "aio", aio, NULL }, { "lease-deleted", lease_deleted, NULL },
 	{ "deleted-cwd", deleted_cwd, NULL },
 	{ "proc-file", process_file, NULL }, { "proc-cwd", process_directory, NULL },
-	{ "sysv-mapped", sysv_mapped, NULL }, { "sysv-huge", sysv_huge, NULL }, { "huge-file", huge_file, NULL },
+	{ "sysv-mapped", sysv_mapped, NULL },
 	{ NULL, NULL, NULL },
 };
 

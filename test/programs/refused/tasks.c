@@ -46,16 +46,24 @@ static void local_storage(void)
 	SAME(result, 0);
 }
 
-static void bind_to_first_node(void *area)
+static void bind_to_first_node(void *area, size_t size)
 {
 	unsigned long node = 1;
 
-	TRY(syscall(SYS_mbind, area, PAGE, 2, &node, 8, 0));	/* MPOL_BIND to node 0 */
+	TRY(syscall(SYS_mbind, area, size, 2, &node, 8, 0));	/* MPOL_BIND to node 0 */
 }
 
 static void shared_policy(void)
 {
-	bind_to_first_node(TRY(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)));
+	bind_to_first_node(TRY(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)), PAGE);
+}
+
+/* No page of it is touched: none is needed. */
+static void huge_policy(void)
+{
+	const size_t size = 2 << 20;
+
+	bind_to_first_node(TRY(mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB | MAP_NORESERVE, -1, 0)), size);
 }
 
 /* It is the file's, and stays when nobody maps that. */
@@ -66,7 +74,7 @@ static void memfd_policy(void)
 
 	TRY(ftruncate(fd, PAGE));
 	area = TRY(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
-	bind_to_first_node(area);
+	bind_to_first_node(area, PAGE);
 	TRY(munmap(area, PAGE));
 }
 
@@ -290,7 +298,7 @@ static void end_traced(void)
 
 const struct refused_kind refused_tasks[] = {
 	{ "ldt", local_descriptors, NULL }, { "tls-segment", local_storage, NULL },
-	{ "shared-policy", shared_policy, NULL }, { "memfd-policy", memfd_policy, NULL }, { "ioperm", io_ports, NULL }, { "syscall-dispatch", syscall_dispatch, NULL },
+	{ "shared-policy", shared_policy, NULL }, { "memfd-policy", memfd_policy, NULL }, { "huge-policy", huge_policy, NULL }, { "ioperm", io_ports, NULL }, { "syscall-dispatch", syscall_dispatch, NULL },
 	{ "cpu-timer", cpu_timer, NULL }, { "cpu-sleep", cpu_sleep, NULL },
 	{ "vfork", in_vfork, end_vfork }, { "clone-vm", cloned_memory, end_helper },
 	{ "clone-files", cloned_files, end_helper }, { "clone-fs", cloned_fs, end_helper },
