@@ -49,10 +49,11 @@ static int find_pages(struct inode *inode, struct crctl_huge_pages *look)
 	return 0;
 }
 
-/* Has all of the file a page, or a right to one? */
+/* Has all of the file a page, or a right to one? It may end within the last one. */
 static bool is_reserved(struct inode *inode)
 {
-	long pages = i_size_read(inode) >> huge_page_shift(hstate_inode(inode)), next = 0;
+	unsigned long page = huge_page_size(hstate_inode(inode));
+	long pages = round_up(i_size_read(inode), page) / page, next = 0;
 	struct resv_map *map = crctl_hugetlb_reservations(inode);
 	const struct file_region *region;
 

@@ -7,7 +7,7 @@ import { fault } from "../fault.js";
 import { dataName } from "../image/names.js";
 import type { DataRef } from "../image/schema.js";
 import type { ImageWriter } from "../image/write.js";
-import { bytesIn, hugeContents, hugeDataBytes } from "../kinds/huge.js";
+import { HugeFiles, bytesIn, hugeDataBytes } from "../kinds/huge.js";
 import { inodeKey } from "../kinds/types.js";
 import { native, type StatRecord } from "../native.js";
 import type { Progress } from "./options.js";
@@ -23,9 +23,12 @@ interface Job {
 /** First all jobs are noted, then, if nothing stands in the way of the dump, done. */
 export class Contents {
   private readonly jobs = new Map<string, Job>();
+  private readonly huge: HugeFiles | undefined;
 
   /** `dump`: an open /proc/<pid>/dump, whatever task's; without one nothing is copied, and sizes are all that matters. */
-  constructor(private readonly dump?: number) {}
+  constructor(dump?: number) {
+    this.huge = dump === undefined ? undefined : new HugeFiles(dump);
+  }
 
   /** The same inode gets the same answer. */
   of(stat: StatRecord, source: string): { data: DataRef; ghost: number } {
@@ -41,7 +44,7 @@ export class Contents {
     let job = this.jobs.get(key);
     if (job === undefined) {
       const number = this.jobs.size;
-      const huge = this.dump === undefined ? undefined : hugeContents(stat, source, this.dump);
+      const huge = this.huge?.contentsOf(stat, source);
       const size = huge === undefined ? stat.size : hugeDataBytes(huge, stat.size);
       job = { source, number, data: { name: dataName(number), size, ...(huge === undefined ? {} : { huge }) }, wholePages };
       this.jobs.set(key, job);

@@ -165,7 +165,7 @@ export function reserveCores(tasks: readonly FrozenTask[], writer: ImageWriter):
     .readTexts(tasks.map((task) => `/proc/${viaOf(task)}/status`))
     .forEach((status, i) => {
       if (typeof status !== "string") return; // it has ended
-      const kib = ["RssAnon", "VmSwap", "HugetlbPages"].reduce((sum, name) => sum + (statusNumber(status, name) ?? 0), 0);
+      const kib = ["RssAnon", "VmSwap"].reduce((sum, name) => sum + (statusNumber(status, name) ?? 0), 0);
       if (kib > 0) sizes.set(tasks[i]?.pid ?? 0, HEAD_BYTES + BigInt(kib) * 1024n);
     });
   // Pages of zeroes are resident, and not in an image: too much is asked for, and where room is short that would matter.

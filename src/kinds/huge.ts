@@ -19,26 +19,32 @@ const HUGETLBFS_MAGIC = 0x958458f6n;
 
 // ---- dump ----
 
-/** by device number; undefined: ordinary ones */
-const pageSizes = new Map<bigint, bigint | undefined>();
+/** Of one dump: file systems do not go while it has files of them. */
+export class HugeFiles {
+  /** by device number; undefined: ordinary ones */
+  private readonly pageSizes = new Map<bigint, bigint | undefined>();
 
-function pageBytesOf({ dev }: StatRecord, source: string): bigint | undefined {
-  if (!pageSizes.has(dev)) {
-    const { type, bsize } = statfsSync(source, { bigint: true });
-    pageSizes.set(dev, type === HUGETLBFS_MAGIC ? bsize : undefined);
+  /** `dump`: what can be asked, any open /proc/<pid>/dump. */
+  constructor(private readonly dump: number) {}
+
+  /** Undefined: a file of ordinary pages. */
+  contentsOf(stat: StatRecord, source: string): HugeContents | undefined {
+    const pageBytes = this.pageBytesOf(stat, source);
+    if (pageBytes === undefined) return undefined;
+    const fd = openSync(source, constants.O_RDONLY);
+    try {
+      return { pageBytes, ...native().hugePages(this.dump, fd) };
+    } finally {
+      closeSync(fd);
+    }
   }
-  return pageSizes.get(dev);
-}
 
-/** Undefined: a file of ordinary pages. `dump`: what can be asked, any open /proc/<pid>/dump. */
-export function hugeContents(stat: StatRecord, source: string, dump: number): HugeContents | undefined {
-  const pageBytes = pageBytesOf(stat, source);
-  if (pageBytes === undefined) return undefined;
-  const fd = openSync(source, constants.O_RDONLY);
-  try {
-    return { pageBytes, ...native().hugePages(dump, fd) };
-  } finally {
-    closeSync(fd);
+  private pageBytesOf({ dev }: StatRecord, source: string): bigint | undefined {
+    if (!this.pageSizes.has(dev)) {
+      const { type, bsize } = statfsSync(source, { bigint: true });
+      this.pageSizes.set(dev, type === HUGETLBFS_MAGIC ? bsize : undefined);
+    }
+    return this.pageSizes.get(dev);
   }
 }
 
