@@ -28,7 +28,7 @@ describeRows("time", [
 /** How far the clocks of a tree are ahead of this machine's, s. */
 const AHEAD = "1000000";
 /** How long some of its threads wait, s: not over before they are dumped. */
-const WAIT = "30";
+const WAIT = String(30 * PACE);
 
 /** It is away while this machine is booted anew, as crctl sees it. */
 async function awayDuringBoot(program: Program): Promise<void> {
