@@ -27,8 +27,8 @@ INTEGRATION ?= node_modules/.bin/mocha --config test/integration/.mocharc.cjs
 # The files of the integration tests are dealt out to these, each a machine; one has all where INTEGRATION chooses some.
 PARTS ?= $(if $(filter file,$(origin INTEGRATION)),1 2,1)
 INTEGRATION_VM ?= $(VM) --timeout $(PATIENCE) --memory $(MEMORY)
-# Of the points at which commands are made to fail, each run takes a third; test-faults takes all.
-FAULT_SHARE ?= 3
+# Of the points at which commands are made to fail, each run takes a sixth; test-faults takes all.
+FAULT_SHARE ?= 6
 SHARE = CRCTL_FAULT_SHARE=$(FAULT_SHARE)
 # What is run where there is no time for all of it: each way of saving and bringing back once.
 CORE ?= $(INTEGRATION) -g '$(CORE_TESTS)'
