@@ -13,6 +13,7 @@ const left = (...texts: string[]): string[] => judged(texts.map((text) => [4, te
 describe("what kernels complain of", () => {
   it("without what a known bug says, from beginning to end", () => {
     expect(left("a", CUT, KNOWN, "more", END, "b")).to.deep.equal(["a", "b"]);
+    expect(left("a", CUT, KNOWN, CUT, "more", END, KNOWN, "more", END, "b")).to.deep.equal(["a", "b"]);
   });
 
   it("with everything else", () => {
@@ -21,8 +22,13 @@ describe("what kernels complain of", () => {
     // of two the one, in either order
     expect(left(CUT, OTHER, END, CUT, KNOWN, END)).to.deep.equal([CUT, OTHER, END]);
     expect(left(CUT, KNOWN, END, CUT, OTHER, END)).to.deep.equal([CUT, OTHER, END]);
-    // one that another one interrupted
-    expect(left(CUT, OTHER, CUT, KNOWN, END)).to.deep.equal([CUT, OTHER]);
+    // printed at the same time, and one that another one interrupted
+    for (const both of [
+      [CUT, OTHER, CUT, KNOWN, END, END],
+      [CUT, CUT, KNOWN, END, OTHER, END],
+      [CUT, OTHER, CUT, KNOWN, END],
+    ])
+      expect(left("a", ...both)).to.deep.equal(["a", ...both]);
     // outside of a report, and in one that has no end
     expect(left(KNOWN)).to.deep.equal([KNOWN]);
     expect(left(CUT, KNOWN)).to.deep.equal([CUT, KNOWN]);

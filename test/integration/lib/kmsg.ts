@@ -29,22 +29,29 @@ const KNOWN_BUGS: readonly RegExp[] = readFileSync(path.resolve(import.meta.dirn
   .filter((line) => line !== "" && !line.startsWith("#"))
   .map((line) => new RegExp(line));
 
-/** Without reports that known bugs cause. */
+/** Without reports that known bugs cause. Processors may print theirs at the same time: then all of them together have to be known. */
 export function judged(records: readonly [number, string][]): [number, string][] {
   const kept: [number, string][] = [];
-  let report: [number, string][] | undefined;
+  let reports: [number, string][] = [];
+  let open = 0;
   for (const record of records) {
     const [, text] = record;
-    if (text.includes("-[ cut here ]-")) {
-      kept.push(...(report ?? []));
-      report = [];
+    if (isBeginning(record)) open++;
+    if (open === 0) {
+      kept.push(record);
+      continue;
     }
-    (report ?? kept).push(record);
-    if (report === undefined || !text.startsWith("---[ end trace ")) continue;
-    if (!report.some(([, line]) => KNOWN_BUGS.some((bug) => bug.test(line)))) kept.push(...report);
-    report = undefined;
+    reports.push(record);
+    if (!text.startsWith("---[ end trace ") || --open > 0) continue;
+    const known = reports.filter(([, line]) => KNOWN_BUGS.some((bug) => bug.test(line)));
+    if (known.length < reports.filter(isBeginning).length) kept.push(...reports);
+    reports = [];
   }
-  return [...kept, ...(report ?? [])];
+  return [...kept, ...reports];
+}
+
+function isBeginning([, text]: readonly [number, string]): boolean {
+  return text.includes("-[ cut here ]-");
 }
 
 export class KernelLog {
