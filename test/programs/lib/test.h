@@ -120,6 +120,12 @@ void test_reap(pid_t pid);
 struct downtime { int64_t at_least, at_most; };
 struct downtime test_downtime(void);
 
+/*
+ * For a tool that has something until it is let go: prints a line, and waits for the end of the input. With
+ * FIRST_THREAD=exits in the environment a second thread does that, once the first one has exited.
+ */
+void test_hold(void);
+
 /* Memory with content that tells its place: any shift, loss or mix-up shows. */
 void pattern_fill(void *p, size_t size, uint64_t seed);
 void pattern_check(const void *p, size_t size, uint64_t seed, const char *what);

@@ -41,16 +41,6 @@ static void take(mqd_t queue)
 	puts("");
 }
 
-static void hold(void)
-{
-	char byte;
-
-	puts("done");
-	fflush(stdout);
-	while (read(STDIN_FILENO, &byte, 1) > 0)
-		;
-}
-
 int main(int argc, char **argv)
 {
 	const struct mq_attr attr = { .mq_maxmsg = 5, .mq_msgsize = 8 };
@@ -75,7 +65,7 @@ int main(int argc, char **argv)
 	else if (strcmp(what, "take") == 0)
 		take(queue);
 	else if (strcmp(what, "hold") == 0)
-		hold();
+		test_hold();
 	else
 		return 2;
 	return 0;

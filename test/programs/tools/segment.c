@@ -4,7 +4,7 @@
  *	make KEY SIZE [ID]	a segment with that key (hexadecimal) and that id; prints its id
  *	write ID OFFSET TEXT
  *	read ID OFFSET LENGTH	prints it
- *	attach ID		attaches it, prints "attached", waits for the end of the input
+ *	attach ID		attaches it, prints "done", waits for the end of the input
  *	remove ID
  */
 #include "test.h"
@@ -27,7 +27,7 @@ static void make(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
-	char *memory, byte;
+	char *memory;
 	int id;
 
 	if (strcmp(what, "make") == 0 && argc > 3) {
@@ -45,10 +45,7 @@ int main(int argc, char **argv)
 	} else if (strcmp(what, "read") == 0 && argc > 4) {
 		fwrite(memory + atoi(argv[3]), atoi(argv[4]), 1, stdout);
 	} else if (strcmp(what, "attach") == 0) {
-		puts("attached");
-		fflush(stdout);
-		while (read(STDIN_FILENO, &byte, 1) > 0)
-			;
+		test_hold();
 	} else {
 		return 2;
 	}

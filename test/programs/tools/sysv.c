@@ -25,21 +25,6 @@ union argument {
 	struct semid_ds *set;
 };
 
-static void done(void)
-{
-	puts("done");
-	fflush(stdout);
-}
-
-static void wait_for_end(void)
-{
-	char byte;
-
-	done();
-	while (read(STDIN_FILENO, &byte, 1) > 0)
-		;
-}
-
 static int make(bool sem, int argc, char **argv)
 {
 	key_t key = (key_t)strtoul(argv[3], NULL, 16);
@@ -72,9 +57,10 @@ static int semaphores(const char *what, int id, int argc, char **argv)
 	} else if (strcmp(what, "undo") == 0) {
 		op.sem_flg = SEM_UNDO;
 		TRY(semop(id, &op, 1));
-		wait_for_end();
+		test_hold();
 	} else if (strcmp(what, "wait") == 0) {
-		done();
+		puts("done");
+		fflush(stdout);
 		TRY(semop(id, &op, 1));
 	} else {
 		return 2;
@@ -99,7 +85,7 @@ static int messages(const char *what, int id, int argc, char **argv)
 		memcpy(message.text, argv[5], (size_t)size);
 		TRY(msgsnd(id, &message, (size_t)size, IPC_NOWAIT));
 		if (argc > 6)
-			wait_for_end();
+			test_hold();
 	} else {
 		return 2;
 	}
