@@ -99,6 +99,13 @@ int ReadWhole(const char *path, std::string &out, int at) {
   }
 }
 
+char StateOf(int pid) {
+  std::string stat;
+  if (ReadWhole(("/proc/" + std::to_string(pid) + "/stat").c_str(), stat) != 0) return 'X';
+  size_t close = stat.rfind(')');
+  return close == std::string::npos || close + 2 >= stat.size() ? 'X' : stat[close + 2];
+}
+
 uint64_t MonotonicNs() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);

@@ -117,6 +117,40 @@ int ListNumbers(const std::string &path, std::vector<int> &numbers) {
   return err;
 }
 
+// Whether the first thread of a process has exited while others go on. Of most of those that are asked about, which are the
+// kernel's or have ended, the links of a directory tell that there is but one thread.
+bool IsHeadless(int pid) {
+  constexpr nlink_t kWithOneThread = 3;
+  struct stat st;
+  return stat(("/proc/" + std::to_string(pid) + "/task").c_str(), &st) == 0 && st.st_nlink > kWithOneThread &&
+         strchr("ZX", StateOf(pid)) != nullptr;
+}
+
+// Reads what the threads of a process have in common: `read` gets the directory in /proc that is to have it, and tells whether it
+// has. A process' own has nothing any more, or may not be looked into, once its first thread has exited; those of the others have.
+template <typename Read>
+void ReadShared(int pid, Read read) {
+  std::string base = "/proc/" + std::to_string(pid);
+  if (read(base) || !IsHeadless(pid)) return;
+  std::vector<int> tids;
+  if (ListNumbers(base + "/task", tids) != 0) return;
+  for (int tid : tids) {
+    if (tid != pid && read(base + "/task/" + std::to_string(tid))) return;
+  }
+}
+
+// The descriptors of a process, and the directory in /proc that shows them. 0 or an errno.
+int ListDescriptors(int pid, std::string &base, std::vector<int> &fds) {
+  int err = 0;
+  ReadShared(pid, [&](const std::string &directory) {
+    base = directory;
+    fds.clear();
+    err = ListNumbers(base + "/fd", fds);
+    return err == 0 && !fds.empty();
+  });
+  return err;
+}
+
 int OpenDirectory(Napi::Env env, const std::string &path) {
   int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) throw SystemError(env, errno, "open", path);
@@ -129,9 +163,9 @@ int OpenDirectory(Napi::Env env, const std::string &path) {
 Napi::Value descriptors(const Napi::CallbackInfo &info) {
   constexpr size_t kNumbers = 10;
   Napi::Env env = info.Env();
-  std::string base = "/proc/" + std::to_string(info[0].As<Napi::Number>().Int32Value());
+  std::string base;
   std::vector<int> fds;
-  int err = ListNumbers(base + "/fd", fds);
+  int err = ListDescriptors(info[0].As<Napi::Number>().Int32Value(), base, fds);
   if (err != 0) throw SystemError(env, err, "opendir", base + "/fd");
   Napi::Int32Array numbers = Napi::Int32Array::New(env, fds.size());
   Napi::BigUint64Array stats = Napi::BigUint64Array::New(env, kNumbers * fds.size());
@@ -186,9 +220,10 @@ Napi::Value holders(const Napi::CallbackInfo &info) {
   uint32_t count = 0;
   std::string link;
   for (int pid : pids) {
-    std::string base = "/proc/" + std::to_string(pid) + "/fd";
+    std::string base;
     std::vector<int> fds;
-    if (ListNumbers(base, fds) != 0) continue;
+    if (ListDescriptors(pid, base, fds) != 0) continue;
+    base += "/fd";
     Descriptor links(open(base.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (links.get() < 0) {
       CheckShortage(errno, "open", base);
@@ -215,11 +250,11 @@ template <typename Wanted, typename Found>
 void EachOpenFile(const std::vector<int> &pids, Wanted wanted, Found found) {
   std::string link;
   for (int pid : pids) {
-    std::string base = "/proc/" + std::to_string(pid) + "/fd";
+    std::string base;
     std::vector<int> fds;
-    if (ListNumbers(base, fds) != 0) continue;
+    if (ListDescriptors(pid, base, fds) != 0) continue;
     for (int fd : fds) {
-      std::string path = base + "/" + std::to_string(fd);
+      std::string path = base + "/fd/" + std::to_string(fd);
       struct stat st;
       if (ReadLink(path.c_str(), link) == 0 && wanted(link) && stat(path.c_str(), &st) == 0) found(pid, st);
     }
@@ -281,8 +316,13 @@ Napi::Value sharedMemory(const Napi::CallbackInfo &info) {
   uint32_t count = 0;
   std::string text;
   for (int pid : GetInts(info[0])) {
-    text.clear();
-    if (ReadWhole(("/proc/" + std::to_string(pid) + "/maps").c_str(), text) != 0) continue;
+    int err = 0;
+    ReadShared(pid, [&](const std::string &base) {
+      text.clear();
+      err = ReadWhole((base + "/maps").c_str(), text);
+      return err == 0 && !text.empty();
+    });
+    if (err != 0) continue;
     for (size_t at = 0, end; at < text.size(); at = end + 1) {
       end = std::min(text.find('\n', at), text.size());
       // address perms offset dev inode path

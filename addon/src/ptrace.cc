@@ -57,14 +57,6 @@ void Sleep(long ns) {
   nanosleep(&time, nullptr);
 }
 
-// As /proc/<pid>/stat has it; 'X' if there is no such task.
-char StateOf(pid_t pid) {
-  std::string stat;
-  if (ReadWhole(("/proc/" + std::to_string(pid) + "/stat").c_str(), stat) != 0) return 'X';
-  size_t close = stat.rfind(')');
-  return close == std::string::npos || close + 2 >= stat.size() ? 'X' : stat[close + 2];
-}
-
 // How long threads that were told to stop are waited for, all together, to be let go again.
 constexpr uint64_t kReleaseNs = 500000000;
 

@@ -79,6 +79,9 @@ class Descriptor {
 // `path` is relative to the directory `at` (openat(2)).
 int ReadWhole(const char *path, std::string &out, int at = AT_FDCWD);
 
+// As /proc/<pid>/stat has it; 'X' if there is no such task.
+char StateOf(int pid);
+
 uint64_t MonotonicNs();
 
 // The signal that watchSignals() has caught, 0 if none.

@@ -18,6 +18,7 @@ import { expect } from "chai";
 
 import { duplicateOf } from "../../src/kinds/duplicates.js";
 import { native, type FrozenTree } from "../../src/native.js";
+import { readDescriptors } from "../../src/proc/descriptors.js";
 import { parseStat } from "../../src/proc/stat.js";
 import { statusNumber } from "../../src/proc/status.js";
 
@@ -277,6 +278,37 @@ describe("addon", () => {
       closeSync(own);
       closeSync(other);
     }
+  });
+
+  it("finds what a process has whose first thread has exited", async () => {
+    const script = [
+      "import ctypes, mmap, os, threading",
+      "ends = os.pipe(); hidden = os.memfd_create('x'); shared = mmap.mmap(-1, 4096)",
+      "threading.Thread(target=lambda: os._exit(len(os.read(0, 1)))).start()",
+      "os.write(1, b'up')",
+      "ctypes.CDLL(None).syscall(60, 0)", // exit(2), of this thread
+    ].join("\n");
+    const child = spawn("python3", ["-c", script], { stdio: ["pipe", "pipe", "ignore"] });
+    started.add(child);
+    await once(child.stdout, "data");
+    const pid = child.pid ?? 0;
+    await until(() => state(pid) === "Z");
+    const records = readDescriptors(pid);
+    const pipes = records.map(({ link }) => String(link)).filter((link) => link.startsWith("pipe:["));
+    expect(pipes).to.have.lengthOf.at.least(2);
+    expect(records.map(({ info }) => typeof info)).to.not.include("number");
+    expect(native().holders([pid], ["pipe:["])).to.deep.equal(pipes.map((link) => ({ pid, link })));
+    const [memfd] = native().deletedHolders([pid]);
+    expect(memfd).to.include({ pid });
+    expect(native().fileHolders([pid], memfd?.dev ?? 0n)).to.deep.equal([{ pid, ino: memfd?.ino }]);
+    expect(
+      native()
+        .sharedMemory([pid])
+        .map(({ writable, sysv }) => ({ writable, sysv })),
+    ).to.deep.equal([{ writable: true, sysv: false }]);
+    child.stdin.end();
+    await once(child, "exit");
+    expect(native().holders([pid], [""])).to.deep.equal([]);
   });
 
   it("reads many files, links and inodes, and tells which it cannot", () => {
