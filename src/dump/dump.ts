@@ -26,7 +26,7 @@ import { slaveIndex } from "../kinds/pty.js";
 import { dumpIpc } from "../kinds/sysv/tree.js";
 import { native } from "../native.js";
 import { bootId } from "../proc/clocks.js";
-import { isDead, parseStat } from "../proc/stat.js";
+import { hasEnded, parseStat } from "../proc/stat.js";
 import { VERSION } from "../version.js";
 import { treeClocks } from "./clocks.js";
 import { Contents } from "./contents.js";
@@ -170,22 +170,14 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
   }
 }
 
-function hasOtherThreads(pid: number): boolean {
-  try {
-    return native().listNumbers(`/proc/${pid}/task`).length > 1;
-  } catch {
-    return false; // it has been reaped
-  }
-}
-
 /** A frozen task that is killed is the cause of whatever went wrong then. */
 function explain(error: unknown, tree: FrozenTree | undefined): unknown {
   if (error instanceof CrctlError && error.code === "E_INTERRUPTED") return error;
   const live = tree?.live ?? [];
   const stats = native().readTexts(live.map(({ pid }) => `/proc/${pid}/stat`));
-  const gone = live.find(({ pid }, i) => {
+  const gone = live.find((_, i) => {
     const stat = stats[i];
-    return typeof stat !== "string" || (isDead(parseStat(stat)) && !hasOtherThreads(pid));
+    return typeof stat !== "string" || hasEnded(parseStat(stat));
   });
   if (gone !== undefined) return died(gone.pid, error);
   if (!isSystemError(error)) return error;

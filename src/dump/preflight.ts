@@ -5,7 +5,7 @@ import { closeSync, constants, openSync } from "node:fs";
 import { moduleProblem } from "../check/module.js";
 import { CrctlError, isSystemError } from "../errors.js";
 import { native } from "../native.js";
-import { isDead, isKernelThread, parseStat, type ProcStat } from "../proc/stat.js";
+import { hasEnded, isKernelThread, parseStat, type ProcStat } from "../proc/stat.js";
 import { statusNumber } from "../proc/status.js";
 
 /** Throws if the task cannot be the root of a dump. */
@@ -26,7 +26,7 @@ export function checkTarget(pid: number): ProcStat {
   }
   if (isKernelThread(stat)) throw new CrctlError("E_KERNEL_THREAD", `${task} is a kernel thread`, details);
   checkNotSelf(pid, stat.comm);
-  if (isDead(stat) && native().listNumbers(`/proc/${pid}/task`).length <= 1) {
+  if (hasEnded(stat)) {
     throw new CrctlError("E_ZOMBIE", `${task} has ended, and only waits for its parent to notice`, details);
   }
   const tracer = statusNumber(status, "TracerPid");

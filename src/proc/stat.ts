@@ -11,6 +11,8 @@ export interface ProcStat {
   ttyDevice: number;
   /** PF_* */
   flags: number;
+  /** of its process; the first one counts as long as there is any */
+  threads: number;
   /** clock ticks after boot; pid and this name a process for good */
   startTicks: bigint;
   exitSignal: number;
@@ -36,6 +38,7 @@ export function parseStat(text: string): ProcStat {
     sid: Number(field(6)),
     ttyDevice: Number(field(7)),
     flags: Number(field(9)),
+    threads: Number(field(20)),
     startTicks: BigInt(field(22)),
     exitSignal: Number(field(38)),
     exitStatus: Number(field(52)),
@@ -49,6 +52,11 @@ export function isKernelThread(stat: ProcStat): boolean {
 /** Of a process: its first thread has ended; others may live. */
 export function isDead(stat: ProcStat): boolean {
   return stat.state === "Z" || stat.state === "X";
+}
+
+/** Of a process: all of its threads have ended. */
+export function hasEnded(stat: ProcStat): boolean {
+  return isDead(stat) && stat.threads <= 1;
 }
 
 /** From the number in field 7. */

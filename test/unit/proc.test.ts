@@ -5,7 +5,7 @@ import { O_DIRECT, O_WRONLY, parseFdInfo } from "../../src/proc/fdinfo.js";
 import { mountsOf } from "../../src/proc/mounts.js";
 import { namespaceInode } from "../../src/proc/ns.js";
 import { parseNetlink } from "../../src/proc/netlink.js";
-import { deviceNumbers, isKernelThread, parseStat } from "../../src/proc/stat.js";
+import { deviceNumbers, hasEnded, isKernelThread, parseStat } from "../../src/proc/stat.js";
 import { endpointOf, isAny, isLoopback, parseTcp } from "../../src/proc/tcp.js";
 import { statusField, statusNumber } from "../../src/proc/status.js";
 
@@ -48,6 +48,7 @@ describe("proc", () => {
         sid: 11,
         ttyDevice: 34816,
         flags: 4194560,
+        threads: 1,
         startTicks: 4711n,
         exitSignal: 17,
         exitStatus: 256,
@@ -58,6 +59,13 @@ describe("proc", () => {
       expect(parseStat(`13 (a) S 99 (b) ${TAIL}`)).to.include({ comm: "a) S 99 (b", state: "S", ppid: 1 });
       expect(parseStat(`13 (x\n) ${TAIL}`)).to.include({ comm: "x\n", ppid: 1 });
       expect(parseStat(`13 () ${TAIL}`)).to.include({ comm: "", ppid: 1 });
+    });
+
+    it("knows processes that have ended from those that go on without their first thread", () => {
+      const stat = parseStat(`13 (bash) ${TAIL}`);
+      expect(hasEnded(stat)).to.equal(false);
+      expect(hasEnded({ ...stat, state: "Z" })).to.equal(true);
+      expect(hasEnded({ ...stat, state: "Z", threads: 2 })).to.equal(false);
     });
 
     it("knows kernel threads and terminals", () => {

@@ -3,7 +3,7 @@
 import type { CoreHead, UndoEntry } from "../../image/elfcore.js";
 import type { Ipc } from "../../image/schema.js";
 import { native } from "../../native.js";
-import { isDead, parseStat } from "../../proc/stat.js";
+import { hasEnded, parseStat } from "../../proc/stat.js";
 import type { RestoreContext } from "../../restore/context.js";
 import type { Users } from "./objects.js";
 import { dumpQueues, restoreQueues } from "./queues.js";
@@ -39,5 +39,5 @@ function nameOfLiving(pid: number): string | undefined {
   const [text] = native().readTexts([`/proc/${pid}/stat`]);
   if (typeof text !== "string") return undefined;
   const stat = parseStat(text);
-  return isDead(stat) ? undefined : `process ${pid} (${stat.comm})`;
+  return hasEnded(stat) ? undefined : `process ${pid} (${stat.comm})`;
 }
