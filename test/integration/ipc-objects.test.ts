@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describeOutcome, must, mustFail, run, type Outcome } from "./lib/crctl.js";
 import { faulty, naming } from "./lib/faults.js";
-import { withHelper } from "./lib/helper.js";
+import { withHelper, withHelpers } from "./lib/helper.js";
 import { PROGRAMS } from "./lib/paths.js";
 import { Program } from "./lib/program.js";
 import { describeRows, withJournal } from "./lib/scenario.js";
@@ -36,6 +36,8 @@ const idOf = (kind: Kind): number => objects(kind).find(({ key }) => key === KEY
 /** Somebody who uses it until he is let go. */
 const withUser = (kind: Kind, args: readonly (string | number)[], act: (pid: number) => Promise<void>): Promise<void> =>
   withHelper("sysv", [kind, ...args], act);
+const withUsers = (kind: Kind, args: readonly (string | number)[], act: (pid: number) => Promise<void>): Promise<void> =>
+  withHelpers("sysv", [kind, ...args], act);
 
 /** What differs between the kinds. */
 const KINDS = {
@@ -100,7 +102,7 @@ for (const kind of ["sem", "msg"] as const) {
 
     it("one that somebody else uses", async () => {
       await withJournal(await holder(), async (program) => {
-        await withUser(kind, withId(hold, idOf(kind)), async (pid) => {
+        await withUsers(kind, withId(hold, idOf(kind)), async (pid) => {
           const error = await mustFail("E_EXTERNAL", 4, ["dump", "-t", String(program.pid), "-D", program.newImage()]);
           expect(JSON.stringify(error)).to.match(new RegExp(`${object} ${idOf(kind)} .*process ${pid} \\(sysv\\)`));
         });
@@ -147,7 +149,7 @@ for (const kind of ["sem", "msg"] as const) {
 
     it("one that stayed, and somebody uses it", async () => {
       await away(async (image, id) => {
-        await withUser(kind, withId(hold, id), async () => {
+        await withUsers(kind, withId(hold, id), async () => {
           await refused(image);
         });
       });

@@ -3,7 +3,7 @@
 import { expect } from "chai";
 import { describeOutcome, must, mustFail, type Outcome } from "./lib/crctl.js";
 import { faulty, naming } from "./lib/faults.js";
-import { withHelper } from "./lib/helper.js";
+import { withHelpers } from "./lib/helper.js";
 import { Program } from "./lib/program.js";
 import { withJournal } from "./lib/scenario.js";
 import { segment, segments } from "./lib/segments.js";
@@ -17,8 +17,8 @@ const TEXT = "somebody's own";
 
 const holder = (): Promise<Program> => Program.start("sysv_hold", [KEY.toString(16)]);
 
-/** Somebody who has the segment attached until he is let go. */
-const withAttached = (id: number, act: (pid: number) => Promise<void>): Promise<void> => withHelper("segment", ["attach", id], act);
+/** Somebody who has the segment attached until he is let go; twice. */
+const withAttached = (id: number, act: (pid: number) => Promise<void>): Promise<void> => withHelpers("segment", ["attach", id], act);
 
 describe("System V shared memory", () => {
   // what a test that failed has left

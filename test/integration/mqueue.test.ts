@@ -4,7 +4,7 @@ import { expect } from "chai";
 import path from "node:path";
 import { describeOutcome, must, mustFail, run, type Outcome } from "./lib/crctl.js";
 import { faulty, naming } from "./lib/faults.js";
-import { withHelper } from "./lib/helper.js";
+import { withHelpers } from "./lib/helper.js";
 import { PROGRAMS } from "./lib/paths.js";
 import { Program } from "./lib/program.js";
 import { describeRows, withJournal } from "./lib/scenario.js";
@@ -21,8 +21,8 @@ async function isThere(): Promise<boolean> {
   return (await run(path.join(PROGRAMS, "mq"), [NAME, "stat"])).status === 0;
 }
 
-/** Somebody who has it open until he is let go. */
-const withUser = (act: (pid: number) => Promise<void>): Promise<void> => withHelper("mq", [NAME, "hold"], act);
+/** Somebody who has it open until he is let go; twice. */
+const withUsers = (act: (pid: number) => Promise<void>): Promise<void> => withHelpers("mq", [NAME, "hold"], act);
 
 /** what the program puts into it, as `mq stat` tells it; and with one more */
 const HELD = /^2 11 \d+$/;
@@ -59,7 +59,7 @@ describe("POSIX message queues that meet others", () => {
 
   it("one that somebody else has open", async () => {
     await withJournal(await Program.start("mq_hold", [NAME]), async (program) => {
-      await withUser(async (pid) => {
+      await withUsers(async (pid) => {
         const error = await mustFail("E_EXTERNAL", 4, ["dump", "-t", String(program.pid), "-D", program.newImage()]);
         expect(JSON.stringify(error)).to.match(new RegExp(`task ${pid} \\(mq\\), which is not in the tree`));
       });
@@ -105,7 +105,7 @@ describe("POSIX message queues that meet others", () => {
 
   it("one that stayed, and somebody has it open", async () => {
     await away(async (image) => {
-      await withUser(async () => {
+      await withUsers(async () => {
         await refused(image);
       });
     });

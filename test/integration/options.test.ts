@@ -253,21 +253,35 @@ describe("what lies outside of the tree", () => {
     expect(readFileSync(path.join(directory, "out"), "utf8")).to.equal("unread, and no more");
   });
 
-  /** A process that has made something with a task outside of the tree, by a Python expression; then it waits. */
-  async function sharer(what: string): Promise<number> {
+  /**
+   * A process that has something in common with its parent, which is outside of the tree, by a Python expression; then both wait.
+   * `headless`: that one goes on without its first thread.
+   */
+  async function sharer(what: string, headless?: "parent" | "child"): Promise<number> {
     const directory = newDirectory();
     const script = [
-      "import mmap, os, time",
+      "import ctypes, mmap, os, socket, threading, time",
       `shared = ${what}`,
+      'who = "parent"',
       "if os.fork() == 0:",
+      '    who = "child"',
       "    os.setsid()",
       '    open("pid.new", "w").write(str(os.getpid())); os.rename("pid.new", "pid")',
+      `if who == ${JSON.stringify(headless ?? "")}:`,
+      "    threading.Thread(target=time.sleep, args=(1000,)).start()",
+      "    ctypes.CDLL(None).syscall(60, 0)", // exit(2), of this thread
       "time.sleep(1000)",
     ].join("\n");
     const parent = spawn("python3", ["-c", script], { detached: true, stdio: "ignore", cwd: directory });
     remember(parent.pid ?? 0);
     await until("the child", () => existsSync(path.join(directory, "pid")));
-    return Number(readFileSync(path.join(directory, "pid"), "utf8"));
+    const pid = Number(readFileSync(path.join(directory, "pid"), "utf8"));
+    remember(pid);
+    if (headless !== undefined) {
+      const first = headless === "parent" ? (parent.pid ?? 0) : pid;
+      await until("the first thread to exit", () => stateOf(first) === "Z");
+    }
+    return pid;
   }
 
   const SHARED: Readonly<Record<string, string>> = {
@@ -278,12 +292,40 @@ describe("what lies outside of the tree", () => {
   for (const [name, expression] of Object.entries(SHARED)) {
     it(`${name} shared with somebody else is refused`, async () => {
       const pid = await sharer(expression);
-      remember(pid);
       const error = await mustFail("E_EXTERNAL", 4, ["dump", "-t", String(pid), "-D", path.join(newDirectory(), "image")]);
       expect(JSON.stringify(error)).to.match(/task \d+ \(python3\), which is not in the tree/);
       expect(stateOf(pid)).to.equal("S");
     });
   }
+
+  /** That of which the list of a process' descriptors or mappings tells who has it. */
+  const TOLD = ["shared memory", "memfd", "pseudo-terminal", "UDP socket"];
+  const ALL = [...Object.values(SHARED), "os.openpty()", "socket.socket(socket.AF_INET, socket.SOCK_DGRAM)"];
+  for (const [name, headless] of [
+    ["somebody else, whose first thread has exited,", "parent"],
+    ["somebody else, by a tree whose first thread has exited,", "child"],
+  ] as const) {
+    it(`all that is shared with ${name} is refused`, async () => {
+      const pid = await sharer(`(${ALL.join(", ")})`, headless);
+      const error = await mustFail("E_EXTERNAL", 4, ["dump", "-t", String(pid), "-D", path.join(newDirectory(), "image")]);
+      const problems = error.problems ?? [error];
+      expect(problems.map(({ object }) => object)).to.include.members(TOLD);
+      // memory of both sorts, one of which has no descriptor
+      const paths = problems.flatMap(({ object, path: file }) => (object === "shared memory" ? [file] : []));
+      expect(paths.join()).to.match(/zero/).and.to.match(/gone/);
+      for (const problem of problems)
+        expect(JSON.stringify(problem)).to.match(/(task \d+ \(python3\), which|a task that) is not in the tree/);
+    });
+  }
+
+  it("a pipe that somebody else has, whose first thread has exited, leads out", async () => {
+    const pid = await sharer("os.pipe()", "parent");
+    const links = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+    const image = path.join(newDirectory(), "image");
+    await must(["dump", "-t", String(pid), "-D", image, "--leave-running"]);
+    const { stdout } = await must(["show", image]);
+    for (const link of links.filter((name) => name.startsWith("pipe:"))) expect(stdout).to.include(`outside: ${link}`);
+  });
 
   it("a job of a shell needs --shell-job", async () => {
     const directory = newDirectory();
