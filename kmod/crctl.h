@@ -8,6 +8,7 @@
  * kinds/    one file per kind of kernel object, its dump half and its restore
  *           half together
  * restore/  the binary format: loading, page filling, the way back to user space
+ * net/      /proc/net/crctl: connections whose packets are held back
  * compat/   everything that depends on the kernel version
  */
 #ifndef CRCTL_H
@@ -221,5 +222,14 @@ int crctl_disarm(void);		/* 0 or -EBUSY, and then nothing has changed */
 int crctl_restore_init(void);	/* restore/binfmt.c */
 void crctl_restore_register(void);
 void crctl_restore_exit(void);
+
+/* net/session.c: /proc/net/crctl */
+#ifdef CONFIG_NETFILTER
+int crctl_net_init(void);
+void crctl_net_exit(void);
+#else
+static inline int crctl_net_init(void) { return -EOPNOTSUPP; }
+static inline void crctl_net_exit(void) { }
+#endif
 
 #endif /* CRCTL_H */

@@ -24,6 +24,8 @@
 	X(DUMP_READ, "dump.read", EIO)		/* some pages are read */ \
 	X(DUMP_SPLICE, "dump.splice", EIO)	/* some pages are spliced */ \
 	X(MFD_LOOKUP, "mfd.lookup", ENOMEM)	/* a link in mfd/ is looked up */ \
+	X(NET_OPEN, "net.open", ENOMEM)		/* /proc/net/crctl is opened */ \
+	X(NET_HOLD, "net.hold", ENOMEM)		/* a connection is held back */ \
 	/* an image is executed: up to here an error is just an errno */ \
 	X(LOAD_ALLOC, "load.alloc", ENOMEM) \
 	X(LOAD_READ, "load.read", EIO)		/* a part of the image is read */ \

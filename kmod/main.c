@@ -16,6 +16,7 @@
 static DEFINE_MUTEX(armed_lock);
 static bool armed = true;	/* before the module has loaded: what it shall be */
 static bool loaded;
+static bool has_net;
 
 static int armed_set(const char *val, const struct kernel_param *kp)
 {
@@ -66,6 +67,11 @@ static int __init crctl_init(void)
 	if (err)
 		goto err_restore;
 	crctl_restore_register();
+	/* Last: who opens a file of ours while the module loads is not to see that fail. */
+	err = crctl_net_init();
+	has_net = !err;
+	if (err)
+		pr_warn("connections cannot be kept: no /proc/net/crctl: error %d\n", err);
 	return 0;
 
 err_restore:
@@ -75,6 +81,8 @@ err_restore:
 
 static void __exit crctl_exit(void)
 {
+	if (has_net)
+		crctl_net_exit();
 	crctl_restore_exit();
 
 	/*

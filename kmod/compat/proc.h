@@ -9,6 +9,7 @@
 #include <linux/dcache.h>
 #include <linux/fs.h>
 #include <linux/pid.h>
+#include <linux/proc_fs.h>
 #include <linux/version.h>
 
 #include "symbols.h"
@@ -39,6 +40,16 @@ struct crctl_proc_inode {
 static inline struct pid *crctl_proc_pid(const struct inode *inode)
 {
 	return container_of(inode, struct crctl_proc_inode, vfs_inode)->pid;
+}
+
+/* What proc_create_data() was given; 359745d78351 "proc: remove PDE_DATA() completely" (5.17) */
+static inline void *crctl_proc_data(const struct inode *inode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 17, 0)
+	return pde_data(inode);
+#else
+	return PDE_DATA(inode);
+#endif
 }
 
 /*
