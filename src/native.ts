@@ -227,6 +227,11 @@ export interface Native {
   semaphores(id: number, count: number): SemaphoresRecord | Errno;
   messageQueue(id: number): QueueRecord | Errno;
 
+  // held.cc; `connections` are records of struct crctl_connection, `fd` an open /proc/net/crctl
+  holdConnections(fd: number, connections: Uint8Array): number;
+  letConnections(fd: number, connections: Uint8Array): void;
+  leaveConnections(fd: number, pid: number): void;
+
   // huge.cc
   hugePages(dump: number, fd: number): { runs: Range[]; reserved: boolean };
   copyHuge(from: number, to: number, size: bigint, runs: readonly Range[]): void;

@@ -66,6 +66,7 @@ struct executor {
 	int status_fd, image_fd, gate_fd, report_fd;	/* our own ends */
 	int proc_fd;			/* /proc: a task that has changed its root does not see it */
 	bool foreground;		/* we gave the terminal away */
+	bool released;			/* connections out of the tree go on: there is no way back */
 	const struct plan_op *last_file; /* the last operation on a socket's file that was made */
 	struct sysv *sysv;		/* System V objects, by slot; NULL: none yet */
 	struct mqueue *mqueues;		/* POSIX message queues, the same */
@@ -127,9 +128,13 @@ int op_socket(struct executor *ex, const struct plan_op *op, struct error *error
 void remove_socket_files(struct executor *ex);
 int connect_now(int fd, const void *address, socklen_t len, struct error *error);
 bool enlarge_buffer(int fd, int name, int force);	/* tcp.c */
+bool tcp_is_over(int err);				/* the same */
 
-/* tcp.c: PLAN_OP_TCP_REPAIR to PLAN_OP_TCP_ENDED */
+/* tcp.c: PLAN_OP_TCP_REPAIR to PLAN_OP_TCP_ENDED, PLAN_OP_TCP_FILL */
 int op_tcp(struct executor *ex, const struct plan_op *op, struct error *error);
+
+/* held.c: PLAN_OP_TCP_HOLD to PLAN_OP_TCP_RELEASE */
+int op_held(struct executor *ex, const struct plan_op *op, struct error *error);
 
 /* udp.c: PLAN_OP_DATAGRAM */
 int op_datagram(struct executor *ex, const struct plan_op *op, struct error *error);

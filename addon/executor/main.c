@@ -244,7 +244,7 @@ static int restore(struct executor *ex)
 	if (run_parent_ops(ex, ex->plan->finish, STAGE_FINISH) < 0 ||
 	    strike_parent(ex, PLAN_FAULT_GATE, STAGE_FINISH) < 0)
 		return -1;
-	if (interrupted()) {
+	if (!ex->released && interrupted()) {
 		/* the last moment at which a controller that has changed its mind is heard */
 		struct error error = { EINTR, "opening the gate" };
 

@@ -62,7 +62,12 @@ static int run_op(struct executor *ex, const struct plan_op *op, struct error *e
 	case PLAN_OP_TCP_OPEN:
 	case PLAN_OP_TCP_SEND:
 	case PLAN_OP_TCP_ENDED:
+	case PLAN_OP_TCP_FILL:
 		return op_tcp(ex, op, error);
+	case PLAN_OP_TCP_HOLD:
+	case PLAN_OP_TCP_END:
+	case PLAN_OP_TCP_RELEASE:
+		return op_held(ex, op, error);
 	case PLAN_OP_DATAGRAM:
 		return op_datagram(ex, op, error);
 	case PLAN_OP_PTY:

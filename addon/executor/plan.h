@@ -251,13 +251,13 @@ enum plan_op_type {
 	PLAN_OP_ACCEPT		= 87,	/* arg: slot of the listening socket */
 	PLAN_OP_SOCKOPT		= 88,	/* arg: level; a: option, b: one to try before it, or 0; data: value */
 	PLAN_OP_SEND		= 89,	/* data: struct plan_message */
-	PLAN_OP_SHUTDOWN	= 90,	/* arg: SHUT_* */
+	PLAN_OP_SHUTDOWN	= 90,	/* arg: SHUT_*; flags: enum plan_tcp_flag */
 	PLAN_OP_BIND_ADDRESS	= 91,	/* data: struct sockaddr of any family */
 	PLAN_OP_RENAME		= 92,	/* of the socket bound before; data: path, NUL, path, NUL */
 	PLAN_OP_CONNECT_ADDRESS	= 93,	/* data: struct sockaddr; waits until it is connected */
 	PLAN_OP_TCP_REPAIR	= 94,	/* data: struct plan_tcp; connects without a packet */
 	PLAN_OP_TCP_OPEN	= 95,	/* from here on it talks to the other end */
-	PLAN_OP_TCP_SEND	= 96,	/* data: what to send */
+	PLAN_OP_TCP_SEND	= 96,	/* data: what to send; flags: enum plan_tcp_flag */
 	PLAN_OP_TCP_ENDED	= 97,	/* a connection that is over; arg: family, a: PLAN_TCP_*;
 					 * data: what was not read before that */
 	PLAN_OP_DATAGRAM	= 98,	/* data: struct plan_datagram; for the socket in slot */
@@ -284,6 +284,14 @@ enum plan_op_type {
 	PLAN_OP_MQUEUE		= 109,	/* data: struct plan_mqueue; made with what is in it, or taken over */
 	PLAN_OP_MQUEUE_OPEN	= 110,	/* arg: slot of a queue */
 	PLAN_OP_MQUEUE_UNLINK	= 111,	/* slot of a queue */
+
+	/* TCP connections whose other end is not in the tree. */
+	PLAN_OP_TCP_HOLD	= 112,	/* data: struct crctl_connection[] (kmod/crctl_net.h); slot: while it
+					 * is open their packets are held back */
+	PLAN_OP_TCP_FILL	= 113,	/* under TCP_REPAIR; data: what was sent, and not acknowledged;
+					 * flags: enum plan_tcp_flag */
+	PLAN_OP_TCP_END		= 114,	/* the same; the other end has closed its stream; arg: slot of TCP_HOLD */
+	PLAN_OP_TCP_RELEASE	= 115,	/* slot of TCP_HOLD */
 };
 
 enum plan_fill {
@@ -362,6 +370,11 @@ enum {
 /* Then what it holds. */
 struct plan_datagram {
 	struct sockaddr_storage from, to;
+};
+
+enum plan_tcp_flag {
+	PLAN_TCP_MAY_BE_OVER	= 1u << 0,	/* its other end is free to end it meanwhile: its program will see */
+	PLAN_TCP_FILLED_END	= 1u << 1,	/* of TCP_FILL: the end of the stream was behind that */
 };
 
 enum plan_tcp_option {

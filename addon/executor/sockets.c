@@ -289,7 +289,8 @@ int op_socket(struct executor *ex, const struct plan_op *op, struct error *error
 		return send_message(ex, op, error);
 	default:
 		/* datagrams need no connection to be told that there are no more: then this is done, and an error */
-		if (shutdown(fd, op->arg) < 0 && !(errno == ENOTCONN && is_datagram(fd)))
+		if (shutdown(fd, op->arg) < 0 && !(errno == ENOTCONN && is_datagram(fd)) &&
+		    !((op->flags & PLAN_TCP_MAY_BE_OVER) && tcp_is_over(errno)))
 			return failed(error, errno, "shutdown");
 		return 0;
 	}

@@ -83,6 +83,40 @@ static int fill_received(int fd, const char *data, size_t size, struct error *er
 	return 0;
 }
 
+/* It counts as sent: what the other end acknowledges of it, it may have received long ago. */
+static int fill_sent(struct executor *ex, const struct plan_op *op, struct error *error)
+{
+	int fd = slot_fd(ex, op->slot);
+
+	if (set_number(fd, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE) < 0)
+		return failed(error, errno, "TCP_REPAIR_QUEUE");
+	if (send_all(fd, op_data(ex, op), op->data_len, error) < 0)
+		return -1;
+	if ((op->flags & PLAN_TCP_FILLED_END) && shutdown(fd, SHUT_WR) < 0)
+		return failed(error, errno, "shutdown");
+	if (set_number(fd, TCP_REPAIR_QUEUE, TCP_NO_QUEUE) < 0)
+		return failed(error, errno, "TCP_REPAIR_QUEUE");
+	return 0;
+}
+
+/* What an end of a connection meets whose other end is not ours. */
+bool tcp_is_over(int err)
+{
+	switch (err) {
+	case EPIPE:
+	case ENOTCONN:
+	case ECONNRESET:
+	case ECONNREFUSED:
+	case ECONNABORTED:
+	case ETIMEDOUT:
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int set_sequence(int fd, int queue, uint32_t sequence, struct error *error)
 {
 	if (set_number(fd, TCP_REPAIR_QUEUE, (uint32_t)queue) < 0 || set_number(fd, TCP_QUEUE_SEQ, sequence) < 0)
@@ -266,7 +300,12 @@ int op_tcp(struct executor *ex, const struct plan_op *op, struct error *error)
 			return failed(error, errno, "TCP_REPAIR");
 		return 0;
 	case PLAN_OP_TCP_SEND:
-		return send_all(fd, op_data(ex, op), op->data_len, error);
+		if (send_all(fd, op_data(ex, op), op->data_len, error) < 0 &&
+		    !((op->flags & PLAN_TCP_MAY_BE_OVER) && tcp_is_over(error->err)))
+			return -1;
+		return 0;
+	case PLAN_OP_TCP_FILL:
+		return fill_sent(ex, op, error);
 	default:
 		return ended(ex, op, error);
 	}

@@ -91,6 +91,10 @@ export const OP = {
   MQUEUE: 109,
   MQUEUE_OPEN: 110,
   MQUEUE_UNLINK: 111,
+  TCP_HOLD: 112,
+  TCP_FILL: 113,
+  TCP_END: 114,
+  TCP_RELEASE: 115,
   PTY: 30,
   PTY_SLAVE: 31,
   LOCK: 27,
@@ -237,9 +241,12 @@ export const PlanMqueue = new Struct({
 
 export const PlanPosted = new Struct({ priority: "u32", len: "u32" });
 
-/** enum plan_tcp_option */
+/** enum plan_tcp_flag */
+export const TCP_MAY_BE_OVER = 1;
+export const TCP_FILLED_END = 2;
 /** PLAN_TCP_*: how a connection came to its end. */
 export const TCP_OVER = { ended: 0n, reset: 1n, broken: 2n, refused: 3n } as const;
+/** enum plan_tcp_option */
 export const TCP_OPTION = { SACK: 1, WINDOW_SCALE: 2, TIMESTAMPS: 4 } as const;
 
 export const PlanTcp = new Struct({
