@@ -23,6 +23,7 @@ const CONTROLLER_POINTS = {
   "dump.seize": { at: "a task is about to be stopped" },
   "dump.stopped": { at: "all threads of a task stand still" },
   "dump.frozen": { at: "the whole tree stands still" },
+  "dump.held": { at: "--tcp-keep: packets of connections out of the tree are held back" },
   "dump.tasks": { at: "the state of the tasks has been read" },
   "dump.core": { at: "a task's /proc/<pid>/dump has been opened" },
   "dump.collected": { at: "everything is known, and nothing of it stands in the way" },
@@ -36,6 +37,7 @@ const CONTROLLER_POINTS = {
   "dump.inventory": { at: "the inventory is on disk under another name" },
   "dump.renamed": { at: "the inventory has its name" },
   "dump.complete": { at: "the image is complete, the tree as it was before", late: true },
+  "dump.left": { at: "--tcp-keep: they will stay held back if the tree is ended", late: true },
   "dump.ended": { at: "the tree has been ended, stopped or let go", late: true },
 
   "restore.read": { at: "the image has been read and checked" },

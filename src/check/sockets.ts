@@ -4,6 +4,7 @@ import { closeSync } from "node:fs";
 
 import { isSystemError } from "../errors.js";
 import { AF_INET, SOCK_STREAM } from "../kinds/inet.js";
+import { HELD_PATH, NOT_HERE, readLeft } from "../kinds/tcp/held.js";
 import { native } from "../native.js";
 import { YES, no, type Answer, type Probe } from "./types.js";
 
@@ -17,6 +18,7 @@ const EPERM = -1;
 export const SOCKETS: readonly Probe[] = [
   { id: "unix-sockets", about: "unix sockets", ask: unixSockets },
   { id: "tcp-connections", about: "TCP connections within a tree", ask: tcpConnections },
+  { id: "tcp-keep", about: "TCP connections out of a tree that go on (--tcp-keep)", ask: keptConnections },
   { id: "udp-datagrams", about: "unread UDP datagrams", ask: datagrams },
   { id: "mptcp", about: "multipath TCP", ask: mptcp },
 ];
@@ -40,6 +42,15 @@ function tcpConnections(): Answer {
     return no(`the kernel does not have TCP_REPAIR (error ${-answer}): connections can be dumped, and not restored here`);
   } finally {
     closeSync(fd);
+  }
+}
+
+function keptConnections(): Answer {
+  try {
+    return readLeft() === undefined ? no(`${NOT_HERE.why}: ${NOT_HERE.hint}`) : YES;
+  } catch (error) {
+    if (!isSystemError(error) || error.code !== "EPERM") throw error;
+    return no(`${HELD_PATH} takes CAP_NET_ADMIN to open: packets cannot be held back`);
   }
 }
 

@@ -3,6 +3,7 @@ import type { Feature } from "../check/types.js";
 import { CrctlError, EXIT, printable } from "../errors.js";
 import { painter, print, printJson, type Paint } from "../ui/output.js";
 import { VERSION } from "../version.js";
+import { outsideTcpOf } from "./outside-tcp.js";
 import { pidOf } from "./pid.js";
 import type { Command, Global } from "./types.js";
 
@@ -10,7 +11,8 @@ interface Args {
   feature: string | undefined;
   tree: string | undefined;
   "shell-job": boolean;
-  "tcp-close": boolean;
+  "tcp-close": boolean | undefined;
+  "tcp-keep": boolean | undefined;
 }
 
 export const command: Command<Args> = {
@@ -31,16 +33,19 @@ export const command: Command<Args> = {
         describe: "id of a process: what stands in the way of dumping it, told without stopping it (as dump --dry-run)",
       })
       .option("shell-job", { alias: "j", type: "boolean", default: false, describe: "with -t: as of dump" })
-      .option("tcp-close", { type: "boolean", default: false, describe: "with -t: as of dump" })
+      .option("tcp-close", { type: "boolean", describe: "with -t: as of dump" })
+      .option("tcp-keep", { type: "boolean", describe: "with -t: as of dump" })
+      .conflicts("tcp-close", "tcp-keep")
       .conflicts("feature", "tree"),
 
   async handler(args) {
     if (args.tree !== undefined) {
-      const options = { pid: pidOf(args.tree, "check"), shellJob: args["shell-job"], closeTcp: args["tcp-close"] };
+      const options = { pid: pidOf(args.tree, "check"), shellJob: args["shell-job"], outsideTcp: outsideTcpOf(args) };
       await (await import("./look.js")).look(options, args);
       return;
     }
-    for (const name of ["shell-job", "tcp-close"] as const) if (args[name]) throw usage(`--${name} says something of a tree: give -t PID`);
+    for (const name of ["shell-job", "tcp-close", "tcp-keep"] as const)
+      if (args[name] === true) throw usage(`--${name} says something of a tree: give -t PID`);
     if (args.feature === undefined) await all(args);
     else await one(args.feature, args);
   },

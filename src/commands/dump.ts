@@ -5,6 +5,7 @@ import { NO_PROGRESS, type DumpOptions, type DumpResult } from "../dump/options.
 import { CrctlError } from "../errors.js";
 import { formatBytes, formatNs, plural } from "../ui/format.js";
 import { isTerminal, painter, print, printJson, printNote } from "../ui/output.js";
+import { outsideTcpOf } from "./outside-tcp.js";
 import { pidOf } from "./pid.js";
 import type { Command, Global } from "./types.js";
 
@@ -15,7 +16,8 @@ interface Args {
   "leave-running": boolean | undefined;
   "leave-stopped": boolean | undefined;
   "shell-job": boolean;
-  "tcp-close": boolean;
+  "tcp-close": boolean | undefined;
+  "tcp-keep": boolean | undefined;
   force: boolean;
   "freeze-timeout": string;
 }
@@ -48,17 +50,21 @@ export const command: Command<Args> = {
       })
       .option("tcp-close", {
         type: "boolean",
-        default: false,
         describe: "the program finds TCP connections out of the tree reset when it is back",
+      })
+      .option("tcp-keep", {
+        type: "boolean",
+        describe: "TCP connections out of the tree go on after the restore; until then their packets are held back",
       })
       .option("force", { type: "boolean", default: false, describe: "overwrite a complete image" })
       .option("freeze-timeout", { type: "string", requiresArg: true, default: "10", describe: "seconds to wait for a task to stop" })
       .conflicts("leave-running", "leave-stopped")
+      .conflicts("tcp-keep", ["tcp-close", "leave-running", "leave-stopped"])
       .epilogue("Without --leave-running and --leave-stopped the tree is ended once the image is complete."),
 
   async handler(args) {
     if (args["dry-run"]) {
-      const options = { pid: pidOf(args.tree, "dump"), shellJob: args["shell-job"], closeTcp: args["tcp-close"] };
+      const options = { pid: pidOf(args.tree, "dump"), shellJob: args["shell-job"], outsideTcp: outsideTcpOf(args) };
       await (await import("./look.js")).look(options, args);
       return;
     }
@@ -81,7 +87,7 @@ function optionsOf(args: Args): DumpOptions {
     dir: resolve(args.dir),
     after: args["leave-running"] === true ? "run" : args["leave-stopped"] === true ? "stop" : "kill",
     shellJob: args["shell-job"],
-    closeTcp: args["tcp-close"],
+    outsideTcp: outsideTcpOf(args),
     force: args.force,
     freezeTimeoutMs: Math.ceil(seconds * 1000),
   };

@@ -8,7 +8,8 @@ import { NAMING_PROBLEMS, makeIdentity, nameOf } from "../kinds/identity.js";
 import type { MemoryTable } from "../kinds/memory.js";
 import { isPipeLink } from "../kinds/pipe.js";
 import { duplicateOf } from "../kinds/duplicates.js";
-import { descriptorOf, inodeKey, sourceOf, type DumpContext, type Found } from "../kinds/types.js";
+import type { HeldConnections } from "../kinds/tcp/held.js";
+import { descriptorOf, inodeKey, sourceOf, type DumpContext, type Found, type OutsideTcp } from "../kinds/types.js";
 import { native, type StatRecord } from "../native.js";
 import { O_ACCMODE, O_RDWR, parseFdInfo } from "../proc/fdinfo.js";
 import type { Contents } from "./contents.js";
@@ -29,8 +30,8 @@ export class Context implements DumpContext {
   constructor(
     files: Found[],
     rootPid: number,
-    private readonly parts: { problems: Problems; contents: Contents; memory: MemoryTable; outsiders: Outsiders },
-    readonly closeTcp: boolean,
+    private readonly parts: { problems: Problems; contents: Contents; memory: MemoryTable; outsiders: Outsiders; held?: HeldConnections },
+    readonly outsideTcp: OutsideTcp,
     readonly running = false,
   ) {
     this.files = files;
@@ -49,6 +50,10 @@ export class Context implements DumpContext {
 
   quiet(fd: number): void {
     this.quietly.push(native().fcntlNumber(fd, F_DUPFD_CLOEXEC, 0));
+  }
+
+  isHeld(key: string): boolean {
+    return this.parts.held?.has(key) === true;
   }
 
   refuse(problem: Details & { why: string; code?: ErrorCode }): void {

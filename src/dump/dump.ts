@@ -6,7 +6,7 @@ import * as os from "node:os";
 
 import { CrctlError, isSystemError } from "../errors.js";
 import { fault } from "../fault.js";
-import { coreName, FILES, IPC, MEMORY, TASKS } from "../image/names.js";
+import { coreName, FILES, IPC, MEMORY, TASKS, TCP_KEEP } from "../image/names.js";
 import {
   IMAGE_VERSION,
   type Descriptor,
@@ -23,6 +23,7 @@ import { keepDuplicates } from "../kinds/duplicates.js";
 import { processLocks } from "../kinds/locks.js";
 import { MemoryTable } from "../kinds/memory.js";
 import { slaveIndex } from "../kinds/pty.js";
+import { HeldConnections } from "../kinds/tcp/held.js";
 import { dumpIpc } from "../kinds/sysv/tree.js";
 import { native } from "../native.js";
 import { bootId } from "../proc/clocks.js";
@@ -96,6 +97,7 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
   const problems = new Problems();
   const writer = ImageWriter.open(options.dir, { force: options.force });
   let tree: FrozenTree | undefined;
+  let held: HeldConnections | undefined;
   try {
     fault("dump.opened");
     watch.lap("check");
@@ -105,11 +107,18 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
     tree = FrozenTree.freeze(options.pid, options.freezeTimeoutMs);
     watch.lap("freeze");
     fault("dump.frozen");
+    if (options.outsideTcp === "keep") {
+      held = HeldConnections.hold(tree.live);
+      fault("dump.held");
+      watch.lap("hold");
+    }
     writer.keepReserved(new Set(tree.live.map(({ pid }) => coreName(pid))));
-    const collected = collect(tree, options, { outsiders, problems, watch });
+    const collected = collect(tree, options, { outsiders, problems, watch, ...(held === undefined ? {} : { held }) });
     let bytes: bigint;
     try {
       problems.check();
+      const kept = held?.settle(collected.files) ?? 0;
+      if (kept > 0) problems.warn(`TCP connections out of the tree that nothing gets through until it is restored: ${kept}`);
       fault("dump.collected");
       bytes = copy(collected, writer, progress);
     } finally {
@@ -134,6 +143,8 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
     fault("dump.complete");
     if (options.after === "stop") tree.stop();
     if (options.after === "kill") {
+      held?.leave(options.pid);
+      fault("dump.left");
       const left = tree.kill(KILL_TIMEOUT_MS).filter((pid) => pid !== options.pid);
       if (left.length > 0) problems.warn(`ended, but not waited for by their parents yet: ${left.join(", ")}; a restore needs these ids`);
       // or their last packets would hold the addresses for a minute
@@ -167,6 +178,8 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
     progress.stop();
     writer.abandon();
     throw cause;
+  } finally {
+    held?.close();
   }
 }
 
@@ -188,9 +201,10 @@ interface Tools {
   outsiders: Outsiders;
   problems: Problems;
   watch: Stopwatch;
+  held?: HeldConnections;
 }
 
-function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, watch }: Tools): Collected {
+function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, watch, held }: Tools): Collected {
   const states = collectTasks(tree.tasks, problems);
   const clocks = treeClocks(states, options.pid, problems);
   fault("dump.tasks");
@@ -218,7 +232,12 @@ function collect(tree: FrozenTree, options: DumpOptions, { outsiders, problems, 
       new Map(saved.map((core) => [core.task.frozen.pid, core.head.descriptors()])),
       problems,
     );
-    const context = new Context(found, options.pid, { problems, contents, memory, outsiders }, options.closeTcp);
+    const context = new Context(
+      found,
+      options.pid,
+      { problems, contents, memory, outsiders, ...(held === undefined ? {} : { held }) },
+      options.outsideTcp,
+    );
     const dumps = new Map(cores.map((core) => [core.task.frozen.pid, core.fd]));
     const files = keepDuplicates(dumps, () => {
       prepareDescriptions(context);
@@ -351,7 +370,7 @@ function inventoryOf(collected: Collected, options: DumpOptions, id: string): Om
   return {
     magic: "crctl",
     version: IMAGE_VERSION,
-    requires: [],
+    requires: collected.files.some((file) => file.kind === "tcp" && file.connection?.state === "kept") ? [TCP_KEEP] : [],
     id,
     crctlVersion: VERSION,
     createdUnixNs: collected.clocks.clocks.realtime,

@@ -1,5 +1,7 @@
 /** What a dump is asked to do, checked. */
 
+import type { OutsideTcp } from "../kinds/types.js";
+
 export interface DumpOptions {
   pid: number;
   dir: string;
@@ -7,8 +9,7 @@ export interface DumpOptions {
   after: "kill" | "run" | "stop";
   /** save a tree whose session or terminal lies outside of it */
   shellJob: boolean;
-  /** save connections out of the tree as ones that were reset */
-  closeTcp: boolean;
+  outsideTcp: OutsideTcp;
   /** overwrite a complete image */
   force: boolean;
   /** how long to wait for a task to stop */

@@ -37,7 +37,7 @@ function look(options: DumpOptions, outsiders: Outsiders): void {
   const { files } = collectDescriptors(live, new Map(), problems);
   const contents = new Contents();
   const memory = new MemoryTable({ refuse: (problem) => problems.add(problem), contents });
-  const context = new Context(files, options.pid, { problems, contents, memory, outsiders }, options.closeTcp);
+  const context = new Context(files, options.pid, { problems, contents, memory, outsiders }, options.outsideTcp);
   // what is in a pipe or a socket changes while it is read
   const still = files.filter((file) => !isPipe(file) && !isType(file.stat, S_IFSOCK));
   const saved = still.map((file) => dumpDescription(file, context)).filter((file) => file !== undefined);

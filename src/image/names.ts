@@ -6,6 +6,9 @@ export const FILES = "files.msgpack";
 export const MEMORY = "memory.msgpack";
 export const IPC = "ipc.msgpack";
 
+/** In Inventory.requires: connections out of the tree that are to go on. */
+export const TCP_KEEP = "tcp-keep";
+
 /** How directories begin in which a dump that overwrites an image keeps it until the new one is complete. */
 export const ASIDE = ".crctl-old-";
 

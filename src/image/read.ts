@@ -6,13 +6,13 @@ import { CrctlError, ioError, isSystemError } from "../errors.js";
 import { ShapeError, type Check } from "./check.js";
 import { CoreHead, PREFIX_SIZE, headSize } from "./elfcore.js";
 import { unpack } from "./msgpack.js";
-import { ASIDE, FILES, INVENTORY, IPC, MEMORY, TASKS, isImageFile } from "./names.js";
+import { ASIDE, FILES, INVENTORY, IPC, MEMORY, TASKS, TCP_KEEP, isImageFile } from "./names.js";
 import { IMAGE_VERSION, type Inventory, type Ipc, type MappedFile, type OpenFile, type Task } from "./schema.js";
 import * as validate from "./validate.js";
 import { SEAL_LENGTH, sealOf, sha256 } from "./seal.js";
 
 /** Features that this version knows; see Inventory.requires. */
-const KNOWN_FEATURES: readonly string[] = [];
+const KNOWN_FEATURES: readonly string[] = [TCP_KEEP];
 
 /** Of an image that lacks {@link IPC}. */
 const NO_IPC: Ipc = { semaphores: [], queues: [] };

@@ -73,8 +73,8 @@ export interface TcpOver {
 
 /** Sequence numbers and windows as in struct tcp_sock, without the byte that the end of a stream counts as. */
 export interface TcpOpen {
-  /** waiting: to be accepted */
-  state: "open" | "waiting";
+  /** waiting: to be accepted; kept: its other end is not in the tree, and waits for it */
+  state: "open" | "waiting" | "kept";
   /** struct sockaddr of the other end */
   peer: Uint8Array;
   /** `ino` of the other end; 0: it has been closed, or waits to be accepted */
@@ -105,6 +105,9 @@ export interface TcpOpen {
   window: { sent: number; largest: number; received: number; from: number };
   /** SO_BUF_LOCK, where the kernel has it */
   bufferLocks?: number;
+  /** of one that is kept: how much of `unsent` was sent, and whether the end of the stream was behind it */
+  sent?: number;
+  endSent?: boolean;
 }
 
 /** udp(7) */

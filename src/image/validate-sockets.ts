@@ -102,7 +102,12 @@ function checkTcp(file: TcpFile, connections: ReadonlyMap<bigint, TcpFile>, chec
   check(mss > 0 && mss <= 0xffff, "has packets of an impossible size");
   check(connection.sendScale <= MAX_SCALE && connection.receiveScale <= MAX_SCALE, "has an impossible window");
   check(connection.shutdown <= 3, "is shut down in an unknown way");
-  if (state === "waiting")
+  if (state === "kept")
+    check(
+      peerIno === 0n && (connection.sent ?? 0) <= connection.unsent.length && (connection.finished || connection.endSent !== true),
+      "is connected to somebody outside, and has sent what there is not",
+    );
+  else if (state === "waiting")
     check(waitsFor !== undefined && connections.get(waitsFor)?.listening === true, "waits for one that does not listen");
   else if (peerIno !== 0n) {
     const other = connections.get(peerIno);

@@ -186,7 +186,7 @@ const tcpOver: check.Check<TcpOver> = check.map({ state: check.oneOf("ended", "r
 
 const tcpOpen: check.Check<TcpOpen> = check.map(
   {
-    state: check.oneOf("open", "waiting"),
+    state: check.oneOf("open", "waiting", "kept"),
     peer: check.bytes,
     peerIno: check.bigint,
     shutdown: check.natural,
@@ -203,12 +203,12 @@ const tcpOpen: check.Check<TcpOpen> = check.map(
     timestamp: check.natural,
     window: check.map({ sent: check.natural, largest: check.natural, received: check.natural, from: check.natural }),
   },
-  { waitsFor: check.bigint, bufferLocks: check.natural },
+  { waitsFor: check.bigint, bufferLocks: check.natural, sent: check.natural, endSent: check.boolean },
 );
 
 const tcpConnection: check.Check<TcpConnection> = (value, path) => {
   const { state } = check.object(value, path);
-  return state === "open" || state === "waiting" ? tcpOpen(value, path) : tcpOver(value, path);
+  return state === "open" || state === "waiting" || state === "kept" ? tcpOpen(value, path) : tcpOver(value, path);
 };
 
 const OPEN_FILE = {

@@ -97,7 +97,7 @@ function pack(values: readonly (Uint8Array | number)[]): Uint8Array {
 export function setOptions(
   options: readonly SocketOption[],
   slot: number,
-  context: RestoreContext,
+  context: Pick<RestoreContext, "create">,
   { subject, late }: { subject: Subject; late?: (op: Op) => void },
 ): void {
   for (const { level, name, value } of options) {

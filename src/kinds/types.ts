@@ -63,8 +63,10 @@ export interface DumpContext {
   memfd(found: Found): number | undefined;
   /** The id of what came to us in a message; a description that no task has open becomes one of the tree's. Takes the descriptor. */
   passed(fd: number): number;
-  /** Connections out of the tree are saved as ones that were reset. */
-  readonly closeTcp: boolean;
+  /** What becomes of TCP connections out of the tree. */
+  readonly outsideTcp: OutsideTcp;
+  /** Whether the packets of that one are held back; `key` as of kinds/tcp/held.ts. */
+  isHeld(key: string): boolean;
   /** The tree is only looked at, and runs: what is in its objects is left alone, and the module tells nothing of them. */
   readonly running: boolean;
   /** The other end shall not hear of it when the tree is ended. */
@@ -72,6 +74,9 @@ export interface DumpContext {
   /** Name and inode, checked: undefined if it has been refused. */
   identity(found: Found, options?: { followLinks?: boolean }): FileIdentity | undefined;
 }
+
+/** reset: their program finds them so; keep: they go on after the restore */
+export type OutsideTcp = "refuse" | "reset" | "keep";
 
 export interface DumpHalf {
   /** Before any description is dumped: finds those that only others of its kind hold. */

@@ -30,6 +30,13 @@ function plain(ip: Buffer): Buffer {
   return ip.length === 16 && ip.subarray(0, 12).equals(MAPPED) ? ip.subarray(12) : ip;
 }
 
+/** Of "10.0.0.1:80" or "[fe80::1]:80". */
+export function parseEndpointText(text: string): string {
+  const end = text.lastIndexOf(":");
+  const ip = text.slice(0, end);
+  return `${ip.startsWith("[") ? hexOf6(ip.slice(1, -1)) : hexOf4(ip)}:${text.slice(end + 1)}`;
+}
+
 /** The address part of an endpoint, and its port. */
 export function splitEndpoint(endpoint: string): { ip: string; port: number } {
   const [ip = "", port = ""] = endpoint.split(":");

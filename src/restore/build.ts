@@ -135,7 +135,7 @@ class PlanBuilder {
         create: objects.createOps,
         fork: tree.fork,
         settle: tree.settle,
-        finish: [...objects.finishOps, ...objects.armOps, ...this.finishOps(), ...objects.lastOps],
+        finish: [...objects.finishOps, ...objects.armOps, ...this.finishOps(), ...objects.lastOps, ...objects.releaseOps],
         pids: this.options.newPids ? [] : [...this.wantedPids(tree).keys()],
       },
     };

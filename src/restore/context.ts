@@ -24,6 +24,8 @@ export interface RestoreContext {
   arm(op: Op): void;
   /** Something that changes what is the caller's, or takes back what was there for a failure: when all else has succeeded. */
   last(op: Op): void;
+  /** Something that somebody outside of the tree hears of: after all that, nothing else can fail any more. */
+  release(op: Op): void;
   /** The description is what `slot` leads to. */
   place(file: OpenFile, slot: number): void;
   /** An open file by its id, and its slot, once that has been placed. */

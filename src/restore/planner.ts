@@ -19,6 +19,7 @@ export class ObjectPlanner implements RestoreContext {
   readonly finishOps: Op[] = [];
   readonly armOps: Op[] = [];
   readonly lastOps: Op[] = [];
+  readonly releaseOps: Op[] = [];
   /** by pid */
   readonly taskOps = new Map<number, Op[]>();
   readonly leaderOps = new Map<number, Op[]>();
@@ -87,6 +88,10 @@ export class ObjectPlanner implements RestoreContext {
 
   last(op: Op): void {
     this.lastOps.push(op);
+  }
+
+  release(op: Op): void {
+    this.releaseOps.push(op);
   }
 
   inTask(pid: number, op: Op): void {

@@ -152,11 +152,21 @@ function connectionText({ connection }: TcpFile): string {
       return ", a connection that was refused";
     case "waiting":
       return `, waits to be accepted by port ${portOf(connection.peer)}`;
-    case "open": {
+    case "open":
+    case "kept": {
+      const where = connection.state === "kept" ? ` of ${hostText(connection.peer)}, out of the tree` : "";
       const unsent = connection.unsent.length === 0 ? "" : `, ${formatBytes(connection.unsent.length)} on their way`;
-      return `, connected to port ${portOf(connection.peer)}${connection.ended ? ", which sends no more" : ""}${unread}${unsent}`;
+      return `, connected to port ${portOf(connection.peer)}${where}${connection.ended ? ", which sends no more" : ""}${unread}${unsent}`;
     }
   }
+}
+
+/** Of a struct sockaddr_in or sockaddr_in6. */
+function hostText(address: Uint8Array): string {
+  const bytes = Buffer.from(address);
+  if (bytes.length < 28) return [...bytes.subarray(4, 8)].join(".");
+  const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(8 + 2 * i).toString(16));
+  return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
 }
 
 function portOf(address: Uint8Array): number {

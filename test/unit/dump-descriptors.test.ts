@@ -52,7 +52,7 @@ async function look(script: string, options: { sessions?: boolean; told?: readon
   const { files: found, tables } = collectDescriptors(tasks, new Map([[pid, options.told ?? []]]), problems);
   const contents = new Contents();
   const memory = new MemoryTable({ refuse: (problem) => problems.add(problem), contents });
-  const context = new Context(found, pid, { problems, contents, memory, outsiders }, false);
+  const context = new Context(found, pid, { problems, contents, memory, outsiders }, "refuse");
   const dumped = found.map((file) => dumpDescription(file, context));
   const saved = dumped.filter((file) => file !== undefined);
   if (options.sessions === true) checkSessions(tasks, ptysOf(saved), problems);

@@ -108,6 +108,11 @@ describe("image: sockets", () => {
     "a TCP connection with another family's end": [tcp({ address: ADDRESS, connection: open({ peer: new Uint8Array(28) }) })],
     "a TCP connection with an impossible window": [tcp({ address: ADDRESS, connection: open({ sendScale: 15 }) })],
     "a TCP connection with a long number": [tcp({ address: ADDRESS, connection: open({ receiveNext: 2 ** 32 }) })],
+    "a TCP connection out of the tree with an end in it": [tcp({ address: ADDRESS, connection: open({ state: "kept", peerIno: 1n }) })],
+    "a TCP connection that has sent what there is not": [
+      tcp({ address: ADDRESS, connection: open({ state: "kept", unsent: new Uint8Array(3), sent: 4 }) }),
+    ],
+    "a TCP connection that has sent an end, and is open": [tcp({ address: ADDRESS, connection: open({ state: "kept", endSent: true }) })],
     "a UDP socket of another family": [udp({ domain: 1 })],
     "a datagram of nobody": [udp({ datagrams: [{ data: new Uint8Array(), from: new Uint8Array(200) }] })],
     "a netlink socket of an unknown type": [netlink({ type: 1 })],

@@ -30,7 +30,7 @@ import { collectTasks, died, type TaskState } from "../tasks.js";
 import { attachmentsOf, mappingsOf, parseAreas, refusalsOf, sharedPolicies, type Area } from "./areas.js";
 import { lookAtRelatives, lookAtThreads } from "./threads.js";
 
-export type LookOptions = Pick<DumpOptions, "pid" | "shellJob" | "closeTcp">;
+export type LookOptions = Pick<DumpOptions, "pid" | "shellJob" | "outsideTcp">;
 
 /** What a restore has to be given. */
 export interface Wanted {
@@ -258,7 +258,7 @@ interface Parts {
 }
 
 function lookAtDescriptors(live: readonly TaskState[], options: LookOptions, parts: Parts): OpenFile[] {
-  const context = new Context(descriptionsOf(live, parts.problems), options.pid, parts, options.closeTcp, true);
+  const context = new Context(descriptionsOf(live, parts.problems), options.pid, parts, options.outsideTcp, true);
   return context.files.map((file) => passing(() => lookAtDescription(file, context))).filter((file) => file !== undefined);
 }
 

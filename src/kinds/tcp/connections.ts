@@ -22,6 +22,21 @@ export const STATE = {
   CLOSING: 11,
 } as const;
 
+/** Those that have another end. */
+export const CONNECTED: ReadonlySet<number> = new Set([
+  STATE.ESTABLISHED,
+  STATE.FIN_WAIT1,
+  STATE.FIN_WAIT2,
+  STATE.CLOSE_WAIT,
+  STATE.LAST_ACK,
+  STATE.CLOSING,
+]);
+
+/** By its endpoints as endpointOf() writes them. */
+export function keyOf(local: string, remote: string): string {
+  return `${local} ${remote}`;
+}
+
 /** The other end of a connection. */
 export type OtherEnd =
   | { where: "tree"; ino: bigint }
@@ -121,6 +136,11 @@ function listed(found: Found, machine: ReadonlyMap<string, TcpEntry>): Socket | 
   return entry === undefined || entry.state === STATE.CLOSE || entry.state === STATE.SYN_SENT ? undefined : entry;
 }
 
+/** Its endpoints, as kinds/tcp/held.ts writes them; undefined: it is no connection. */
+export function endpointsOf(found: Found, context: DumpContext): { local: string; remote: string } | undefined {
+  return tableOf(context).known.get(found.stat.ino);
+}
+
 /** Undefined: it is no connection. */
 export function otherEnd(found: Found, context: DumpContext): OtherEnd | undefined {
   const { known, byEndpoints, listeners, machine, own } = tableOf(context);
@@ -134,7 +154,7 @@ export function otherEnd(found: Found, context: DumpContext): OtherEnd | undefin
   if (!isOwn(remote, own())) return { where: "outside" };
   const entry = machine().get(`${remote} ${local}`);
   // one that is translated to another address is not of this machine, and has not said that it is closed
-  if (entry === undefined) return { where: ended ? "gone" : "outside" };
+  if (entry === undefined) return { where: ended && !context.isHeld(keyOf(local, remote)) ? "gone" : "outside" };
   if (entry.ino !== 0n) return { where: "outside" };
   if (entry.state === STATE.SYN_RECEIVED) return { where: "halfway" };
   const listener = listeners.find((candidate) => {

@@ -2,12 +2,12 @@
 
 import { constants } from "node:os";
 import { DESCRIPTOR_WHAT, TCP_FLAG, type TcpNoteRecord } from "../../image/layout.js";
-import type { TcpConnection, TcpFile, TcpOver } from "../../image/schema.js";
+import type { TcpConnection, TcpFile, TcpOpen, TcpOver } from "../../image/schema.js";
 import { native } from "../../native.js";
 import { FILTER_REASON, readOptions } from "../socket-options.js";
 import { withDuplicate } from "../duplicates.js";
 import { S_IFSOCK, baseOf, descriptorOf, isType, type DumpContext, type DumpHalf, type Found } from "../types.js";
-import { STATE, hasEnded, otherEnd, toldOf, waitingFor, type OtherEnd } from "./connections.js";
+import { CONNECTED, STATE, endpointsOf, hasEnded, keyOf, otherEnd, toldOf, waitingFor, type OtherEnd } from "./connections.js";
 import { CHOSEN_REASON, ELSEWHERE_REASON, SOCK_STREAM, isBound, isOfProtocol, kindOf } from "../inet.js";
 import { IPPROTO_TCP, bufferLocks, infoOf, isTcp, optionsOf, timestampOf, type TcpInfo } from "./options.js";
 
@@ -27,7 +27,8 @@ export const tcpDump: DumpHalf = {
     if (!isType(found.stat, S_IFSOCK)) return false;
     if (!(context.running ? isOfProtocol(found, "TCP") : withDuplicate(found, isTcp))) return false;
     // one that leads out is the caller's to hand over where it is standard input, output or error
-    const leadsOut = context.outside(found.link) || otherEnd(found, context)?.where === "outside";
+    const kept = context.outsideTcp === "keep";
+    const leadsOut = context.outside(found.link) || (!kept && otherEnd(found, context)?.where === "outside");
     return !leadsOut || context.standard(found.stat) === undefined;
   },
 
@@ -41,11 +42,16 @@ export const tcpDump: DumpHalf = {
   look(found, context) {
     const other = otherEnd(found, context);
     if (context.outside(found.link)) refuse(found, STATE.CLOSE, SHARED, context);
-    else if (other?.where === "outside" && context.closeTcp) warnOfReset(found, context);
-    else if (other?.where === "outside") refuse(found, STATE.ESTABLISHED, LEADS_OUT, context);
+    else if (other?.where === "outside") lookOutside(found, context);
     return undefined;
   },
 };
+
+function lookOutside(found: Found, context: DumpContext): void {
+  if (context.outsideTcp === "reset") warnOfReset(found, context);
+  else if (context.outsideTcp === "refuse") refuse(found, STATE.ESTABLISHED, LEADS_OUT, context);
+  else context.warn(`${named(found)} will be kept: its packets are held back until the tree is restored`);
+}
 
 function refuse(found: Found, state: number, obstacle: Obstacle, context: DumpContext): void {
   context.refuse({ ...descriptorOf(found), object: state === STATE.LISTEN ? "listening TCP socket" : "TCP connection", ...obstacle });
@@ -101,11 +107,15 @@ const SHARED: Obstacle = {
 const LEADS_OUT: Obstacle = {
   code: "E_EXTERNAL",
   why: "it is connected to a socket that is not in the tree",
-  hint: "use --tcp-close: the program finds it reset when it is back; or dump a tree that has both ends",
+  hint: "use --tcp-keep: it goes on after the restore, or --tcp-close: the program finds it reset; or dump a tree that has both ends",
 };
 
-function warnOfReset({ holders: [{ pid, fd }] }: Found, context: DumpContext): void {
-  context.warn(`task ${pid}, descriptor ${fd}: the TCP connection will be found reset`);
+function warnOfReset(found: Found, context: DumpContext): void {
+  context.warn(`${named(found)} will be found reset`);
+}
+
+function named({ holders: [{ pid, fd }] }: Found): string {
+  return `task ${pid}, descriptor ${fd}: the TCP connection`;
 }
 
 function obstacleOf(told: TcpNoteRecord | undefined, state: number): Obstacle | undefined {
@@ -138,14 +148,21 @@ function obstacleOfListening(found: Found, waiting: number, context: DumpContext
   };
 }
 
-function obstacleOfConnection(other: OtherEnd, told: TcpNoteRecord): Obstacle | undefined {
-  if (other.where === "outside") return LEADS_OUT;
+function obstacleOfConnection(found: Found, other: OtherEnd, told: TcpNoteRecord, context: DumpContext): Obstacle | undefined {
+  if (other.where === "outside") return context.outsideTcp === "keep" ? obstacleOfKept(found, told, context) : LEADS_OUT;
   if (other.where === "closing")
     return { why: "its other end has been closed, and what that has sent is on its way", hint: "try again when the program has read it" };
   if (other.where === "halfway") return { why: "it is not connected yet", hint: AGAIN };
   if (other.where === "waiting" && (other.unread > 0 || told.write_seq !== told.snd_una))
     return { why: "what it has sent is in a connection that is not accepted yet", hint: "try again when it has been accepted" };
   return undefined;
+}
+
+function obstacleOfKept(found: Found, told: TcpNoteRecord, context: DumpContext): Obstacle | undefined {
+  if (!CONNECTED.has(told.state)) return { why: "it is not connected yet", hint: AGAIN };
+  const ends = endpointsOf(found, context);
+  if (ends !== undefined && context.isHeld(keyOf(ends.local, ends.remote))) return undefined;
+  return { why: "its packets could not be held back in time", hint: AGAIN };
 }
 
 function connectionOf(
@@ -162,11 +179,11 @@ function connectionOf(
     return undefined;
   }
   const other: OtherEnd = otherEnd(found, context) ?? { where: hasEnded(found) ? "gone" : "closing" };
-  if (other.where === "outside" && context.closeTcp) {
+  if (other.where === "outside" && context.outsideTcp === "reset") {
     warnOfReset(found, context);
     return over(fd, "reset");
   }
-  const obstacle = obstacleOfConnection(other, told);
+  const obstacle = obstacleOfConnection(found, other, told, context);
   if (obstacle !== undefined) {
     refuse(found, told.state, obstacle, context);
     return undefined;
@@ -181,8 +198,10 @@ function connectionOf(
   context.quiet(fd);
   const { options, sendScale, receiveScale } = info;
   const locks = bufferLocks(fd);
+  const kept = other.where === "outside";
+  const unsent = found.untoldData.get(DESCRIPTOR_WHAT.UNSENT) ?? new Uint8Array();
   return {
-    state: other.where === "waiting" ? "waiting" : "open",
+    state: kept ? "kept" : other.where === "waiting" ? "waiting" : "open",
     peer: native().peerName(fd),
     peerIno: other.where === "tree" ? other.ino : 0n,
     ...(other.where === "waiting" ? { waitsFor: other.listener } : {}),
@@ -190,9 +209,10 @@ function connectionOf(
     ended: hasEnded(found),
     finished: (told.flags & TCP_FLAG.FIN) !== 0,
     received,
-    unsent: found.untoldData.get(DESCRIPTOR_WHAT.UNSENT) ?? new Uint8Array(),
-    receiveNext: (told.copied_seq + unread) >>> 0,
-    sendFirst: told.snd_una,
+    unsent,
+    // who has read the end of the stream has counted it
+    receiveNext: kept ? (told.rcv_nxt - (hasEnded(found) ? 1 : 0)) >>> 0 : (told.copied_seq + unread) >>> 0,
+    sendFirst: told.state === STATE.FIN_WAIT2 && kept ? (told.snd_una - 1) >>> 0 : told.snd_una,
     mss: told.mss_clamp,
     options,
     sendScale,
@@ -200,7 +220,14 @@ function connectionOf(
     timestamp: timestampOf(fd),
     window: { sent: told.snd_wnd, largest: told.max_window, received: told.rcv_wnd, from: told.rcv_wup },
     ...(locks === undefined ? {} : { bufferLocks: locks }),
+    ...(kept ? sentOf(told, unsent.length) : {}),
   };
+}
+
+/** The end of the stream counts as a byte; it is sent again where the other end has acknowledged it, which then does so again. */
+function sentOf(told: TcpNoteRecord, unsent: number): Pick<TcpOpen, "sent" | "endSent"> {
+  const sent = (told.snd_nxt - told.snd_una) >>> 0;
+  return { sent: Math.min(sent, unsent), endSent: (told.flags & TCP_FLAG.FIN) !== 0 && (told.state === STATE.FIN_WAIT2 || sent > unsent) };
 }
 
 function over(fd: number, state: TcpOver["state"]): TcpConnection {

@@ -6,12 +6,14 @@
 import type { TcpConnection, TcpFile, TcpOpen, TcpOver } from "../../image/schema.js";
 import { CAP, hasCapability } from "../../proc/capabilities.js";
 import type { RestoreContext, RestoreHalf } from "../../restore/context.js";
-import { OP, PlanTcp, TCP_OPTION, TCP_OVER } from "../../restore/plan.js";
+import { OP, TCP_OVER } from "../../restore/plan.js";
 import { setOwner, settableFlags } from "../open.js";
-import { isBufferSize, setOptions } from "../socket-options.js";
+import { setOptions } from "../socket-options.js";
 import { endpointOf, isOwn, ownAddresses } from "../../proc/tcp.js";
-import { SOCK_STREAM, SOL_SOCKET } from "../inet.js";
-import { IPPROTO_TCP, SO_BUF_LOCK, SO_REUSEADDR } from "./options.js";
+import { SOL_SOCKET } from "../inet.js";
+import { isKept, restoreKept } from "./kept.js";
+import { SO_REUSEADDR } from "./options.js";
+import { distance, edge, newSocket, repair, resetBuffers } from "./repair.js";
 
 const SHUT_RD = 0;
 const SHUT_WR = 1;
@@ -21,11 +23,6 @@ const ON = Uint8Array.of(1, 0, 0, 0);
 const SO_LINGER = 13;
 const NO_LINGER = new Uint8Array(8);
 const AT_ONCE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
-
-/** TCPI_OPT_TIMESTAMPS, TCPI_OPT_SACK, TCPI_OPT_WSCALE */
-const TIMESTAMPS = 1;
-const SACK = 2;
-const WINDOW_SCALE = 4;
 
 /** An end of a connection that is open. */
 interface End {
@@ -42,7 +39,16 @@ interface Placed extends End {
 
 export const tcpRestore: RestoreHalf<TcpFile> = (files, context) => {
   checkOwnRights(files, context);
+  const restoreHeld = restoreKept(files.filter(isKept), context);
   for (const file of files) if (file.connection === undefined) restoreSocket(file, context);
+  restoreHeld();
+  restoreConnections(
+    files.filter((file) => !isKept(file)),
+    context,
+  );
+};
+
+function restoreConnections(files: readonly TcpFile[], context: RestoreContext): void {
   const ends: Placed[] = [];
   const own = ownAddresses();
   const open = new Map(
@@ -69,12 +75,12 @@ export const tcpRestore: RestoreHalf<TcpFile> = (files, context) => {
   // those that are over take any port that is free: when all others have theirs
   for (const file of files) if (file.connection !== undefined && isOver(file.connection)) restoreOver(file, file.connection, context);
   for (const file of files) if (file.connection !== undefined) finish(file, context);
-};
+}
 
 /** Those that listen, wait to be accepted or are over are made as anybody makes them. */
 function checkOwnRights(files: readonly TcpFile[], context: RestoreContext): void {
   if (hasCapability(CAP.NET_ADMIN)) return;
-  const ends = files.filter(({ connection }) => connection?.state === "open");
+  const ends = files.filter(({ connection }) => connection?.state === "open" || connection?.state === "kept");
   const [first] = ends;
   if (first === undefined) return;
   context.refuse({
@@ -88,19 +94,6 @@ function checkOwnRights(files: readonly TcpFile[], context: RestoreContext): voi
 
 function isOver(connection: TcpConnection): connection is TcpOver {
   return connection.state in TCP_OVER;
-}
-
-function newSocket(file: TcpFile, context: RestoreContext): number {
-  const slot = context.slot();
-  context.create({
-    type: OP.SOCKET,
-    slot,
-    arg: SOCK_STREAM,
-    a: BigInt(file.domain),
-    b: BigInt(IPPROTO_TCP),
-    subject: context.subject(file),
-  });
-  return slot;
 }
 
 function restoreSocket(file: TcpFile, context: RestoreContext): void {
@@ -149,12 +142,12 @@ function restoreEnd(end: End, other: TcpOpen | undefined, context: RestoreContex
   context.create({ type: OP.SOCKOPT, slot, arg: SOL_SOCKET, a: BigInt(SO_LINGER), data: AT_ONCE, subject });
   const linger = file.options.find(({ level, name }) => level === SOL_SOCKET && name === SO_LINGER)?.value ?? NO_LINGER;
   context.last({ type: OP.SOCKOPT, slot, arg: SOL_SOCKET, a: BigInt(SO_LINGER), data: linger, subject });
-  repair(slot, file, connection, { local: address, peer: connection.peer, other: other ?? mirror(connection) }, context);
+  repair({ slot, connection, local: address, peer: connection.peer, subject }, towards(other ?? mirror(connection)), context);
   context.place(file, slot);
   if (other !== undefined || !connection.ended) return [{ ...end, slot, other }];
   const closed = newSocket(file, context);
   const gone = mirror(connection);
-  repair(closed, file, gone, { local: connection.peer, peer: address, other: connection }, context);
+  repair({ slot: closed, connection: gone, local: connection.peer, peer: address, subject }, towards(connection), context);
   return [
     { ...end, slot, other },
     { file, address: connection.peer, connection: gone, slot: closed, other: connection },
@@ -177,45 +170,9 @@ function mirror(end: TcpOpen): TcpOpen {
   };
 }
 
-/** From here on the other end accepts: a sequence number. */
-function edge({ window }: TcpOpen): number {
-  return (window.from + window.received) >>> 0;
-}
-
-/** Bytes from one sequence number to another, 0 if that lies before it. */
-function distance(from: number, to: number): number {
-  return Math.max(0, (to - from) | 0);
-}
-
-function repair(
-  slot: number,
-  file: TcpFile,
-  connection: TcpOpen,
-  { local, peer, other }: { local: Uint8Array; peer: Uint8Array; other: TcpOpen },
-  context: RestoreContext,
-): void {
-  const { options, window, receiveNext, received } = connection;
-  const sendable = distance(other.receiveNext, edge(other));
-  const head = PlanTcp.encode({
-    local_len: local.length,
-    peer_len: peer.length,
-    receive_sequence: (receiveNext - received.length) >>> 0,
-    send_sequence: other.receiveNext,
-    options:
-      ((options & SACK) !== 0 ? TCP_OPTION.SACK : 0) |
-      ((options & WINDOW_SCALE) !== 0 ? TCP_OPTION.WINDOW_SCALE : 0) |
-      ((options & TIMESTAMPS) !== 0 ? TCP_OPTION.TIMESTAMPS : 0),
-    mss: connection.mss,
-    send_scale: connection.sendScale,
-    receive_scale: connection.receiveScale,
-    timestamp: connection.timestamp,
-    snd_wl1: receiveNext,
-    snd_wnd: sendable,
-    max_window: Math.max(window.largest, sendable),
-    rcv_wnd: distance(receiveNext, edge(connection)),
-    rcv_wup: receiveNext,
-  });
-  context.create({ type: OP.TCP_REPAIR, slot, data: [head, local, peer, received], subject: context.subject(file) });
+/** What it has received need not be sent. */
+function towards(other: TcpOpen): { sequence: number; window: number } {
+  return { sequence: other.receiveNext, window: distance(other.receiveNext, edge(other)) };
 }
 
 /** Sends what the other end has not received, and closes what was closed. */
@@ -242,17 +199,7 @@ function finish(file: TcpFile, context: RestoreContext): void {
   if (isOver(connection)) {
     setOptions(options, slot, context, { subject });
   } else {
-    setOptions(
-      options.filter(({ level, name }) => level === SOL_SOCKET && (name === SO_REUSEADDR || isBufferSize(name))),
-      slot,
-      context,
-      { subject },
-    );
-    if (connection.bufferLocks !== undefined) {
-      const value = Buffer.alloc(4);
-      value.writeUInt32LE(connection.bufferLocks);
-      context.create({ type: OP.SOCKOPT, slot, arg: SOL_SOCKET, a: BigInt(SO_BUF_LOCK), data: value, subject });
-    }
+    resetBuffers(file, slot, context, subject);
   }
   context.create({ type: OP.SETFL, slot, flags: settableFlags(file), subject });
   setOwner(file, slot, context);
