@@ -8,7 +8,8 @@ import { Clean, naming, share, specification, tidsOfTree, unharmed } from "./lib
 import { newDirectory } from "./lib/directories.js";
 import { REPO } from "./lib/paths.js";
 import { pidsOfTree, viewTree } from "./lib/procfs.js";
-import { Herd } from "./lib/program.js";
+import { Peer } from "./lib/peer.js";
+import { Herd, Program } from "./lib/program.js";
 import { withJournal } from "./lib/scenario.js";
 
 const PARAMETER = "/sys/module/crctl/parameters/fault";
@@ -112,6 +113,32 @@ if (existsSync(PARAMETER) || process.env.CRCTL_MODULE_FAULTS !== undefined) {
         await all.cycle();
         await finish(all);
       });
+    });
+
+    it("a dump that is to keep connections fails, and they go on", async () => {
+      const peer = await Peer.start("127.0.0.1");
+      const program = await Program.start("tcp_kept", [peer.host, String(peer.port)]);
+      for (const fault of [...points("net"), "net.hold:3"]) {
+        await naming(fault, async () => {
+          const image = program.newImage();
+          mustHaveFailed(await failing(fault, ["dump", "-t", String(program.pid), "-D", image, "--tcp-keep"]));
+          expect(existsSync(image)).to.equal(false);
+          expect(readFileSync("/proc/net/crctl", "utf8")).to.equal("");
+        });
+      }
+      const image = program.newImage();
+      await program.dump(image, ["--tcp-keep"]);
+      // by crctl, then by its executor; those that were left need nothing more to be held
+      for (const fault of ["net.open", "net.open:2"])
+        await naming(fault, async () => {
+          mustHaveFailed(await failing(fault, ["restore", "-D", image, "-d"]));
+        });
+      await program.restore(image);
+      peer.say();
+      peer.goOn();
+      await program.finish();
+      expect(peer.wrong).to.deep.equal([]);
+      peer.stop();
     });
 
     it("reading fails", async () => {
