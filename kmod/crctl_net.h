@@ -40,7 +40,7 @@ struct crctl_connections {
 
 /*
  * When the file is closed, those that it holds are left as they are if process @arg has
- * ended or has been killed by then. ESRCH.
+ * ended or has been killed by then. ESRCH: there is no such process.
  */
 #define CRCTL_NET_LEAVE		_IO('C', 34)
 

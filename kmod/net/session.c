@@ -150,12 +150,25 @@ static long with_connections(struct crctl_net_session *s, struct crctl_connectio
 	return err;
 }
 
+static bool is_process(struct pid *pid)
+{
+	bool found;
+
+	rcu_read_lock();
+	found = pid_task(pid, PIDTYPE_TGID);
+	rcu_read_unlock();
+	return found;
+}
+
 static long leave(struct crctl_net_session *s, unsigned long arg)
 {
 	struct pid *pid = arg > INT_MAX ? NULL : find_get_pid((int)arg);
 
-	if (!pid)
+	/* the id of another thread would look like that of a process that has ended */
+	if (!pid || !is_process(pid)) {
+		put_pid(pid);
 		return -ESRCH;
+	}
 	mutex_lock(&s->of->lock);
 	swap(s->leave, pid);
 	mutex_unlock(&s->of->lock);
