@@ -65,7 +65,7 @@ export interface DumpContext {
   passed(fd: number): number;
   /** What becomes of TCP connections out of the tree. */
   readonly outsideTcp: OutsideTcp;
-  /** Whether the packets of that one are held back; `key` as of kinds/tcp/held.ts. */
+  /** Whether the packets of that one are held back; `key` by keyOf() of kinds/tcp/connections.ts. */
   isHeld(key: string): boolean;
   /** The tree is only looked at, and runs: what is in its objects is left alone, and the module tells nothing of them. */
   readonly running: boolean;

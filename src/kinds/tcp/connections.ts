@@ -60,11 +60,11 @@ interface Known {
 interface Table {
   /** connections of the tree by inode */
   known: ReadonlyMap<bigint, Known>;
-  /** by "local remote" */
+  /** by {@link keyOf} */
   byEndpoints: ReadonlyMap<string, bigint>;
   /** listening sockets of the tree: endpoint and inode */
   listeners: readonly { ino: bigint; local: string }[];
-  /** of the machine, by "local remote"; read when it is first needed */
+  /** of the machine, by {@link keyOf}; read when it is first needed */
   machine: () => ReadonlyMap<string, TcpEntry>;
   own: () => ReadonlySet<string>;
   /** by listening socket: how many connections of the tree wait for it to accept them */
@@ -92,7 +92,7 @@ function once<T>(make: () => T): () => T {
 }
 
 function lookAround(context: DumpContext): Table {
-  const machine = once(() => new Map(readTcp().map((entry) => [`${entry.local} ${entry.remote}`, entry])));
+  const machine = once(() => new Map(readTcp().map((entry) => [keyOf(entry.local, entry.remote), entry])));
   const known = new Map<bigint, Known>();
   const listeners: { ino: bigint; local: string }[] = [];
   for (const found of context.files) {
@@ -106,7 +106,7 @@ function lookAround(context: DumpContext): Table {
   }
   return {
     known,
-    byEndpoints: new Map([...known].map(([ino, { local, remote }]) => [`${local} ${remote}`, ino])),
+    byEndpoints: new Map([...known].map(([ino, { local, remote }]) => [keyOf(local, remote), ino])),
     listeners,
     machine,
     own: once(ownAddresses),
@@ -136,9 +136,10 @@ function listed(found: Found, machine: ReadonlyMap<string, TcpEntry>): Socket | 
   return entry === undefined || entry.state === STATE.CLOSE || entry.state === STATE.SYN_SENT ? undefined : entry;
 }
 
-/** Its endpoints, as kinds/tcp/held.ts writes them; undefined: it is no connection. */
-export function endpointsOf(found: Found, context: DumpContext): { local: string; remote: string } | undefined {
-  return tableOf(context).known.get(found.stat.ino);
+/** Whether the module holds its packets back. */
+export function isHeld(found: Found, context: DumpContext): boolean {
+  const connection = tableOf(context).known.get(found.stat.ino);
+  return connection !== undefined && context.isHeld(keyOf(connection.local, connection.remote));
 }
 
 /** Undefined: it is no connection. */
@@ -148,13 +149,13 @@ export function otherEnd(found: Found, context: DumpContext): OtherEnd | undefin
   if (connection === undefined) return undefined;
   const { local, remote } = connection;
   const ended = context.running ? connection.ended : hasEnded(found);
-  const ino = byEndpoints.get(`${remote} ${local}`);
+  const ino = byEndpoints.get(keyOf(remote, local));
   if (ino !== undefined) return { where: "tree", ino };
   const { ip, port } = splitEndpoint(remote);
   if (!isOwn(remote, own())) return { where: "outside" };
-  const entry = machine().get(`${remote} ${local}`);
+  const entry = machine().get(keyOf(remote, local));
   // one that is translated to another address is not of this machine, and has not said that it is closed
-  if (entry === undefined) return { where: ended && !context.isHeld(keyOf(local, remote)) ? "gone" : "outside" };
+  if (entry === undefined) return { where: ended && !isHeld(found, context) ? "gone" : "outside" };
   if (entry.ino !== 0n) return { where: "outside" };
   if (entry.state === STATE.SYN_RECEIVED) return { where: "halfway" };
   const listener = listeners.find((candidate) => {

@@ -7,7 +7,7 @@ import { native } from "../../native.js";
 import { FILTER_REASON, readOptions } from "../socket-options.js";
 import { withDuplicate } from "../duplicates.js";
 import { S_IFSOCK, baseOf, descriptorOf, isType, type DumpContext, type DumpHalf, type Found } from "../types.js";
-import { CONNECTED, STATE, endpointsOf, hasEnded, keyOf, otherEnd, toldOf, waitingFor, type OtherEnd } from "./connections.js";
+import { CONNECTED, STATE, hasEnded, isHeld, otherEnd, toldOf, waitingFor, type OtherEnd } from "./connections.js";
 import { CHOSEN_REASON, ELSEWHERE_REASON, SOCK_STREAM, isBound, isOfProtocol, kindOf } from "../inet.js";
 import { IPPROTO_TCP, bufferLocks, infoOf, isTcp, optionsOf, timestampOf, type TcpInfo } from "./options.js";
 
@@ -160,8 +160,7 @@ function obstacleOfConnection(found: Found, other: OtherEnd, told: TcpNoteRecord
 
 function obstacleOfKept(found: Found, told: TcpNoteRecord, context: DumpContext): Obstacle | undefined {
   if (!CONNECTED.has(told.state)) return { why: "it is not connected yet", hint: AGAIN };
-  const ends = endpointsOf(found, context);
-  if (ends !== undefined && context.isHeld(keyOf(ends.local, ends.remote))) return undefined;
+  if (isHeld(found, context)) return undefined;
   return { why: "its packets could not be held back in time", hint: AGAIN };
 }
 

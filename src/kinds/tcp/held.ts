@@ -45,7 +45,7 @@ export function parseLeft(text: string): Set<string> {
   );
 }
 
-/** Undefined: the kernel cannot hold connections back. A system error: we may not ask. */
+/** Undefined: nobody is there to hold connections back. A system error: we may not ask. */
 export function readLeft(): Set<string> | undefined {
   try {
     return parseLeft(readFileSync(HELD_PATH, "latin1"));
@@ -56,8 +56,8 @@ export function readLeft(): Set<string> | undefined {
 }
 
 export const NOT_HERE = {
-  why: "this kernel cannot hold packets back (/proc/net/crctl is not there)",
-  hint: "the module needs a kernel with CONFIG_NETFILTER",
+  why: "packets of connections cannot be held back: /proc/net/crctl is not there",
+  hint: "load the module of this version of crctl, on a kernel with CONFIG_NETFILTER",
 } as const;
 
 /** Those of a frozen tree. */
