@@ -51,7 +51,8 @@ while not os.path.exists(go):
     os.write(master, b"bash -c 'trap \"echo in''terrupted; exit 3\" INT; echo wait''ing; while :; do sleep 0.01; done'\n")
     until("waiting\r")
     os.write(master, b"\003")
-    until("interrupted\r")
+    # its end may be after the echo of the character
+    until("interrupted")
     until("ready> ")
     order("echo status=$?.", r"status=(3|130)\.")
     order("jobs", r"\[1\]\+  Running +sleep 100000")

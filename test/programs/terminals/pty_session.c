@@ -118,8 +118,8 @@ static void leader(void *arg)
 	await_interrupt(SIGHUP);
 }
 
-/* Until a line comes that ends so. */
-static void expect(const char *line)
+/* Until this comes. */
+static void expect(const char *text)
 {
 	char buffer[400];
 	size_t length = 0;
@@ -129,9 +129,9 @@ static void expect(const char *line)
 
 		length += (size_t)n;
 		buffer[length] = '\0';
-		if (strstr(buffer, line))
+		if (strstr(buffer, text))
 			return;
-		CHECK(length < sizeof(buffer) - 1, "\"%s\" instead of \"%s\"", buffer, line);
+		CHECK(length < sizeof(buffer) - 1, "\"%s\" instead of \"%s\"", buffer, text);
 	}
 }
 
@@ -151,11 +151,12 @@ int main(int argc, char **argv)
 		test_wait();
 
 		TRY(write(master, "\003", 1));
-		expect("interrupted\r\n");
+		/* not whole lines: the echo of Ctrl-C may come between the text of one and its end */
+		expect("interrupted");
 		TRY(kill(pid, SIGUSR1));
-		expect("resize\r\n");
+		expect("resize");
 		TRY(ioctl(master, TIOCSWINSZ, &size));
-		expect("hang up\r\n");
+		expect("hang up");
 		close(master);
 		test_reap(pid);
 	} while (test_pass());
