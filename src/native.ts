@@ -238,6 +238,7 @@ export interface Native {
 
   // inotify.cc
   unreadBytes(fd: number): number;
+  newWatch(path: string, mask: number): number;
   openByHandle(mount: string, type: number, handle: Uint8Array): number;
 
   // mqueue.cc
@@ -266,7 +267,6 @@ export interface Native {
   tryOption(fd: number, level: number, name: number, value: number): Errno;
   trySyscall(number: number): Errno;
   newEventfd(): number;
-  newWatch(path: string, mask: number): number;
   pidfdTellsExit(): boolean;
 
   // ptrace.cc

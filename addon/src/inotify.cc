@@ -1,6 +1,7 @@
 // What an inotify instance holds, and the inodes that it watches.
 
 #include <fcntl.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 
 #include <cerrno>
@@ -18,6 +19,18 @@ Napi::Value unreadBytes(const Napi::CallbackInfo &info) {
   return Napi::Number::New(info.Env(), unread);
 }
 CRCTL_EXPORT(unreadBytes);
+
+// newWatch(path: string, mask: number): number, an inotify instance with one watch
+Napi::Value newWatch(const Napi::CallbackInfo &info) {
+  std::string path = info[0].As<Napi::String>();
+  Descriptor fd(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (fd.get() < 0) throw SystemError(info.Env(), errno, "inotify_init1");
+  if (inotify_add_watch(fd.get(), path.c_str(), info[1].As<Napi::Number>().Uint32Value()) < 0) {
+    throw SystemError(info.Env(), errno, "inotify_add_watch", path);
+  }
+  return Napi::Number::New(info.Env(), fd.release());
+}
+CRCTL_EXPORT(newWatch);
 
 // openByHandle(mount: string, type: number, handle: Uint8Array): an O_PATH descriptor of that inode of the file system that is mounted
 // there, or -errno.

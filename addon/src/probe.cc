@@ -2,7 +2,6 @@
 
 #include <linux/sched.h>
 #include <sys/eventfd.h>
-#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -55,18 +54,6 @@ Napi::Value newEventfd(const Napi::CallbackInfo &info) {
   return Napi::Number::New(info.Env(), fd);
 }
 CRCTL_EXPORT(newEventfd);
-
-// newWatch(path: string, mask: number): number, an inotify instance with one watch
-Napi::Value newWatch(const Napi::CallbackInfo &info) {
-  std::string path = info[0].As<Napi::String>();
-  Descriptor fd(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (fd.get() < 0) throw SystemError(info.Env(), errno, "inotify_init1");
-  if (inotify_add_watch(fd.get(), path.c_str(), info[1].As<Napi::Number>().Uint32Value()) < 0) {
-    throw SystemError(info.Env(), errno, "inotify_add_watch", path);
-  }
-  return Napi::Number::New(info.Env(), fd.release());
-}
-CRCTL_EXPORT(newWatch);
 
 // struct pidfd_info in its first size, and PIDFD_GET_INFO, of Linux 6.13; PIDFD_INFO_EXIT is of 6.15
 struct PidfdInfo {

@@ -83,7 +83,7 @@ function inotify(): Answer {
     const flags = mask >= ONESHOT ? [] : ["this kernel does not tell the flags of a watch: a restored one is not IN_ONESHOT any more"];
     const names =
       native().openByHandle("/", 1, new Uint8Array(8)) === EPERM
-        ? ["without CAP_DAC_READ_SEARCH only watches on files that the tree has open are saved"]
+        ? ["without CAP_DAC_READ_SEARCH what is watched is looked for through the file system, for 5 s at most"]
         : [];
     const why = [...flags, ...names].join("; ");
     return why === "" ? YES : limited(why);

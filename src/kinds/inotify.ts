@@ -1,10 +1,14 @@
 /** Descriptors of inotify_init(2). What they watch is known as an inode, and has to be found by its name again. */
 
-import { closeSync } from "node:fs";
+import { closeSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
 
+import { isShortage } from "../errors.js";
 import type { FileIdentity, InotifyFile, InotifyWatch } from "../image/schema.js";
 import { native, type StatRecord } from "../native.js";
+import { parseFdInfo } from "../proc/fdinfo.js";
 import { mountsOf } from "../proc/mounts.js";
+import { Walk } from "../proc/walk.js";
 import type { RestoreHalf } from "../restore/context.js";
 import { OP } from "../restore/plan.js";
 import { anonymousName, refuseInfo } from "./anonymous.js";
@@ -18,6 +22,10 @@ import { baseOf, descriptorOf, inodeOf, type DumpContext, type DumpHalf, type Fo
 /** A line of fdinfo, proc(5); the handle of the inode is there where its file system has any. */
 const WATCH = /^inotify wd:([0-9a-f]+) ino:([0-9a-f]+) sdev:([0-9a-f]+) mask:([0-9a-f]+) ignored_mask:[0-9a-f]+ ?(.*)$/;
 const HANDLE = /^fhandle-bytes:[0-9a-f]+ fhandle-type:([0-9a-f]+) f_handle:((?:[0-9a-f]{2})+)$/;
+
+/** IN_DELETE_SELF, IN_DONT_FOLLOW of inotify(7) */
+const DELETE_SELF = 0x400;
+const DONT_FOLLOW = 0x02000000;
 
 interface Inode {
   ino: bigint;
@@ -41,26 +49,36 @@ export const inotifyDump: DumpHalf = {
     }
     const watches: InotifyWatch[] = [];
     for (const line of found.info.extra) {
-      const match = WATCH.exec(line);
-      if (match === null) {
+      const watch = parseWatch(line);
+      if (watch === undefined) {
         refuseInfo(found, "inotify instance", context);
         return undefined;
       }
-      const [, wd, ino, sdev, mask, rest] = match;
-      const inode = { ino: BigInt(`0x${ino ?? ""}`), sdev: BigInt(`0x${sdev ?? ""}`), ...handleOf(rest ?? "") };
-      const identity = findInode(inode, context);
+      const { wd, mask, inode } = watch;
+      const identity = findInode(inode, found, context);
       if (identity === undefined) {
         refuse(
-          `no name is found of the file that its watch ${parseInt(wd ?? "", 16)} is on (inode ${inode.ino} of device ${inode.sdev >> 20n}:${inode.sdev & 0xfffffn})`,
-          "let the program remove the watch before the dump; finding files by their handles takes CAP_DAC_READ_SEARCH",
+          `no name is found of the file that its watch ${wd} is on (inode ${inode.ino} of device ${inode.sdev >> 20n}:${inode.sdev & 0xfffffn})`,
+          "let the program remove the watch before the dump, or have its working directory near the file; with CAP_DAC_READ_SEARCH most file systems tell the name",
         );
         return undefined;
       }
-      watches.push({ wd: parseInt(wd ?? "", 16), mask: parseInt(mask ?? "", 16), identity });
+      watches.push({ wd, mask, identity });
     }
     return { ...baseOf(found), kind: "inotify", watches: watches.sort((a, b) => a.wd - b.wd) };
   },
 };
+
+function parseWatch(line: string): { wd: number; mask: number; inode: Inode } | undefined {
+  const match = WATCH.exec(line);
+  if (match === null) return undefined;
+  const [, wd = "", ino = "", sdev = "", mask = "", rest = ""] = match;
+  return {
+    wd: parseInt(wd, 16),
+    mask: parseInt(mask, 16),
+    inode: { ino: BigInt(`0x${ino}`), sdev: BigInt(`0x${sdev}`), ...handleOf(rest) },
+  };
+}
 
 function unreadBytes(found: Found): number {
   const [holder] = found.holders;
@@ -77,12 +95,13 @@ function handleOf(text: string): { handle?: { type: number; bytes: Uint8Array } 
   return match === null ? {} : { handle: { type: parseInt(match[1] ?? "", 16), bytes: Buffer.from(match[2] ?? "", "hex") } };
 }
 
-function findInode(inode: Inode, context: DumpContext): FileIdentity | undefined {
-  return byHandle(inode) ?? byDescriptor(inode, context);
+function findInode(inode: Inode, found: Found, context: DumpContext): FileIdentity | undefined {
+  const known = byHandle(inode) ?? byDescriptor(inode, context) ?? byWalk(inode, found, context);
+  return known === "deleted" ? undefined : known;
 }
 
 /** Any mount of the file system will do to open it; the name that the kernel gives then leads through that mount. */
-function byHandle({ sdev, handle }: Inode): FileIdentity | undefined {
+function byHandle({ sdev, handle }: Inode): FileIdentity | "deleted" | undefined {
   if (handle === undefined) return undefined;
   for (const mount of mountsOf(sdev)) {
     const fd = native().openByHandle(mount, handle.type, handle.bytes);
@@ -92,6 +111,7 @@ function byHandle({ sdev, handle }: Inode): FileIdentity | undefined {
       const [[link], [stat]] = [native().readLinks([path]), native().stats([path], true)];
       const identity = typeof link === "string" && typeof stat === "object" ? named(link, stat) : undefined;
       if (identity !== undefined) return identity;
+      if (typeof stat === "object" && stat.nlink === 0) return "deleted";
     } finally {
       closeSync(fd);
     }
@@ -107,6 +127,44 @@ function byDescriptor({ ino, sdev }: Inode, context: DumpContext): FileIdentity 
     if (identity !== undefined) return identity;
   }
   return undefined;
+}
+
+/** By device. They last as long as crctl: what the walk of the rehearsal has found is at hand when the tree stands still. */
+const walks = new Map<bigint, Walk>();
+
+/** Near what the tree has open and where it works, then anywhere on the file system. */
+function byWalk(inode: Inode, found: Found, context: DumpContext): FileIdentity | undefined {
+  const { ino, sdev } = inode;
+  let walk = walks.get(sdev);
+  if (walk === undefined) walks.set(sdev, (walk = new Walk(sdev)));
+  const near = native().readLinks(found.holders.map(({ via }) => `/proc/${via}/cwd`));
+  const open = context.files.map(({ link }) => dirname(link));
+  walk.startAt(new Set([...near, ...open].filter((path) => typeof path === "string").filter((path) => path.startsWith("/"))));
+  for (const path of walk.find(ino)) {
+    if (!isWatchedAs(path, inode)) continue;
+    const [stat] = native().stats([path], false);
+    const identity = typeof stat === "object" ? named(path, stat) : undefined;
+    if (identity !== undefined) return identity;
+  }
+  return undefined;
+}
+
+/** Whether a watch on that file looks the same, whatever numbers stat(2) has for it. */
+function isWatchedAs(path: string, { ino, sdev }: Inode): boolean {
+  let fd: number;
+  try {
+    fd = native().newWatch(path, DELETE_SELF | DONT_FOLLOW);
+  } catch (error) {
+    if (isShortage(error)) throw error;
+    return false; // not for us, or gone
+  }
+  try {
+    const [line = ""] = parseFdInfo(readFileSync(`/proc/self/fdinfo/${fd}`, "latin1")).extra;
+    const own = parseWatch(line)?.inode;
+    return own?.ino === ino && own.sdev === sdev;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function named(link: string, stat: StatRecord): FileIdentity | undefined {

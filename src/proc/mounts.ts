@@ -32,6 +32,10 @@ export function mountsOf(device: bigint, mountinfo = readFileSync("/proc/self/mo
     .map(([, , , , point]) => unescape(point ?? ""));
 }
 
+export function mountPoints(): Set<string> {
+  return new Set(mountinfoOf(readFileSync("/proc/self/mountinfo", "latin1")).map(([, , , , point]) => unescape(point ?? "")));
+}
+
 /** Blanks and their like are there as three octal digits. */
 function unescape(text: string): string {
   const bytes = text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));

@@ -16,7 +16,7 @@ import { pidsOfTree, stateOf, viewTree } from "./lib/procfs.js";
 import { Program } from "./lib/program.js";
 import { withJournal } from "./lib/scenario.js";
 import { said } from "./lib/said.js";
-import { withTmpfs } from "./lib/tmpfs.js";
+import { withTmpfs } from "./lib/mounts.js";
 import { until } from "./lib/wait.js";
 
 let nobody: Nobody;

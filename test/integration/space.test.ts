@@ -9,7 +9,7 @@ import { Clean, naming, share, tidsOfTree, unharmed, workload } from "./lib/faul
 import { pidsOfTree, viewTree } from "./lib/procfs.js";
 import { Program } from "./lib/program.js";
 import { withJournal } from "./lib/scenario.js";
-import { remount, usage, withTmpfs } from "./lib/tmpfs.js";
+import { remount, usage, withTmpfs } from "./lib/mounts.js";
 
 /** From the last piece that does not fit back to the first: the last ones each, of the many before them some. */
 function steps(all: number): number[] {
