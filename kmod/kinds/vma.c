@@ -186,6 +186,9 @@ static void refuse_kind(struct vma_table *t, struct vm_area_struct *vma)
 	else if (!strncmp(path, "/[aio]", strlen("/[aio]")))
 		crctl_refuse(t->n, CRCTL_REFUSE_AIO, 0, vma->vm_start, 0,
 			     "the ring of an io_setup(2) context");
+	else if (!strcmp(path, "/secretmem (deleted)"))
+		crctl_refuse(t->n, CRCTL_REFUSE_VMA_KIND, 0, vma->vm_start, 0,
+			     "secret memory (memfd_secret)");
 	else
 		crctl_refuse(t->n, CRCTL_REFUSE_VMA_KIND, 0, vma->vm_start, 0,
 			     "a mapping of what is no ordinary file: %.64s", path);

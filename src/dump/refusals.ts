@@ -11,7 +11,7 @@ const AVOID = "run the program without it, or dump at a moment when it does not 
 
 export const REFUSALS: ReadonlyMap<number, Refusal> = new Map([
   [REFUSE.VMA_FLAG, { object: "memory area", hint: AVOID }],
-  [REFUSE.VMA_KIND, { object: "memory area", hint: "let the program unmap the device first" }],
+  [REFUSE.VMA_KIND, { object: "memory area", hint: "let the program unmap it first" }],
   [REFUSE.PAGE, { object: "memory page", hint: AVOID }],
   [REFUSE.PKEY, { object: "protection key", hint: AVOID }],
   [REFUSE.LDT, { object: "local descriptor table", hint: AVOID }],

@@ -43,8 +43,13 @@ export function kindOf(fd: number): { domain: number; type: number; protocol: nu
   return { domain: domain ?? -1, type: type ?? -1, protocol: protocol ?? -1 };
 }
 
-/** Told by the file of the socket, without a descriptor on it. */
-export function isOfProtocol(found: Found, name: "TCP" | "UDP" | "NETLINK"): boolean {
+/** "TCP", "UDPv6", "SCTP", "PACKET" ...: told by the file of the socket, without a descriptor on it. */
+export function protocolOf(found: Found): string | undefined {
   const [protocol] = native().socketProtocols([sourceOf(found)]);
+  return typeof protocol === "string" ? protocol : undefined;
+}
+
+export function isOfProtocol(found: Found, name: "TCP" | "UDP" | "NETLINK"): boolean {
+  const protocol = protocolOf(found);
   return protocol === name || protocol === `${name}v6`;
 }

@@ -1,6 +1,7 @@
 /** Names for what is not saved, and what a person can do about it. */
 
 import { isTerminal } from "./external.js";
+import { protocolOf } from "./inet.js";
 import { specialName } from "./special.js";
 import { S_IFBLK, S_IFCHR, S_IFSOCK, descriptorOf, isType, type DumpContext, type Found } from "./types.js";
 
@@ -33,11 +34,9 @@ function nameOf(found: Found): Name {
   const special = specialName(found);
   if (special !== undefined) return { object: special, why: `descriptors of this kind (${special}) are not saved yet`, hint: CLOSE };
   if (isType(stat, S_IFSOCK)) {
-    return {
-      object: "socket",
-      why: "sockets are not saved yet, but for standard input, output and error of the root task",
-      hint: CLOSE,
-    };
+    const protocol = protocolOf(found);
+    if (protocol === undefined) return { object: "socket", why: "its protocol is not known", hint: CLOSE };
+    return { object: `${protocol} socket`, why: `sockets of this protocol (${protocol}) are not saved yet`, hint: CLOSE };
   }
   if (isTerminal(found)) {
     return {

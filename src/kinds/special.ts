@@ -10,6 +10,7 @@ export const MESSAGE_QUEUE = "POSIX message queue";
 /** f_type of statfs(2), and what the files of such a file system are */
 const SPECIAL: ReadonlyMap<number, string> = new Map([
   [0x19800202, MESSAGE_QUEUE],
+  [0x5345434d, "secret memory (memfd_secret)"],
   [0xcafe4a11, "BPF object"],
   [0x64626720, "debugfs file"],
   [0x74726163, "tracefs file"],

@@ -62,6 +62,12 @@ const EVERYWHERE: readonly (readonly [string, RegExp])[] = [
   ["pid-ns-for-children", /namespace/],
   ["time-ns-for-children", /namespace/],
   ["leader-killed", /leader/],
+  ["ia32", /32-bit/],
+  ["raw-socket", /RAW socket.*not saved/],
+  ["packet-socket", /PACKET socket.*not saved/],
+  ["device", /kmsg.*state of this device/],
+  ["bpf-map", /BPF map/],
+  ["bpf-program", /BPF program/],
   ["death-signal", /parent death signal/],
 ];
 
@@ -69,6 +75,8 @@ const EVERYWHERE: readonly (readonly [string, RegExp])[] = [
 const SINCE: readonly (readonly [number, string, RegExp])[] = [
   [601, "syscall-dispatch", /dispatch/i],
   [612, "mdwe", /MDWE/],
+  [612, "secret-memory", /memfd_secret/],
+  [612, "secret-descriptor", /memfd_secret/],
   [612, "memory-merge", /MEMORY_MERGE/],
   [612, "mseal", /flags/],
   [703, "guard", /guard/],

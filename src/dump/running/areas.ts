@@ -68,6 +68,11 @@ function isHugeAnonymous({ flags, shared, name }: Area): boolean {
   return flags?.has("ht") === true && !shared && name === `${HUGE_ANONYMOUS}${DELETED}`;
 }
 
+/** Of memfd_secret(2); it is always locked. */
+function isSecret({ device, flags, name }: Area): boolean {
+  return device.major === 0 && flags?.has("lo") === true && name === `/secretmem${DELETED}`;
+}
+
 /** System V shared memory has its id for an inode number, and that may be 0. */
 function hasFile({ ino, name }: Area): boolean {
   return ino !== 0n || name.startsWith("/");
@@ -89,6 +94,7 @@ export function refusalsOf(area: Area): Refusal[] {
     return [refusal(REFUSE.VMA_KIND, start, `a mapping of the kernel's or of a driver: ${name === "" ? "no name" : name}`)];
   if (name === "anon_inode:[io_uring]") return [refusal(REFUSE.IO_URING, start, "the rings of io_uring")];
   if (name.startsWith("/[aio]")) return [refusal(REFUSE.AIO, start, "the ring of an io_setup(2) context")];
+  if (isSecret(area)) return [refusal(REFUSE.VMA_KIND, start, "secret memory (memfd_secret)")];
   if (file && !name.startsWith("/") && !name.startsWith("[anon_shmem:"))
     return [refusal(REFUSE.VMA_KIND, start, `a mapping of what is no ordinary file: ${name}`)];
   const [, code, why] = FLAGS.find(([flag]) => flags?.has(flag)) ?? [];

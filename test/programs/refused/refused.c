@@ -240,7 +240,9 @@ static const struct refused_kind descriptors_and_memory[] = {
 
 int main(int argc, char **argv)
 {
-	const struct refused_kind *const tables[] = { descriptors_and_memory, refused_tasks, refused_newer, refused_sockets };
+	const struct refused_kind *const tables[] = {
+		descriptors_and_memory, refused_descriptors, refused_tasks, refused_newer, refused_sockets,
+	};
 	int own = test_init(argc, argv);
 
 	CHECK(own < argc, "which kind?");

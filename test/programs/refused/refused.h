@@ -10,8 +10,9 @@ struct refused_kind {
 
 /* In tasks.c; ends with an entry without a name. */
 extern const struct refused_kind refused_tasks[];
-/* In newer.c and sockets.c, likewise. */
+/* In newer.c, descriptors.c and sockets.c, likewise. */
 extern const struct refused_kind refused_newer[];
+extern const struct refused_kind refused_descriptors[];
 extern const struct refused_kind refused_sockets[];
 
 #endif

@@ -4,6 +4,7 @@
 #include "test.h"
 
 #include <asm/ldt.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
@@ -287,13 +288,41 @@ static void is_traced(void *arg)
 
 static void traced(void) { helper = test_fork(is_traced, NULL); }
 
-static void end_traced(void)
+static void end_killed(void)
 {
 	int status;
 
 	TRY(kill(helper, SIGKILL));
 	SAME(TRY(TEMP_FAILURE_RETRY(waitpid(helper, &status, 0))), helper);
 	SAME(status, SIGKILL);
+}
+
+static void becomes_ia32(void *arg)
+{
+	static char path[4200];
+	ssize_t length = TRY(readlink("/proc/self/exe", path, sizeof(path) - 10));
+
+	(void)arg;
+	path[length] = '\0';
+	strcpy(strrchr(path, '/'), "/ia32");
+	test_child_ready();
+	TRY(execl(path, path, NULL));
+}
+
+/* It is one when its parent cannot tell it from other programs by the name any more. */
+static void ia32(void)
+{
+	char name[64] = "";
+	char path[32];
+
+	helper = test_fork(becomes_ia32, NULL);
+	snprintf(path, sizeof(path), "/proc/%d/comm", helper);
+	while (strcmp(name, "ia32\n") != 0) {
+		int fd = TRY(open(path, O_RDONLY));
+
+		name[TRY(read(fd, name, sizeof(name) - 1))] = '\0';
+		close(fd);
+	}
 }
 
 const struct refused_kind refused_tasks[] = {
@@ -309,5 +338,5 @@ const struct refused_kind refused_tasks[] = {
 	{ "mount-ns", mount_namespace, end_helper }, { "cgroup-ns", cgroup_namespace, end_helper },
 	{ "pid-ns-for-children", pid_namespace_for_children, end_helper },
 	{ "time-ns-for-children", time_namespace_for_children, end_helper },
-	{ "leader-killed", leader_killed, end_helper }, { "death-signal", death_signal, end_helper }, { "traced", traced, end_traced }, { NULL, NULL, NULL },
+	{ "leader-killed", leader_killed, end_helper }, { "death-signal", death_signal, end_helper }, { "traced", traced, end_killed }, { "ia32", ia32, end_killed }, { NULL, NULL, NULL },
 };
