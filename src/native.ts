@@ -216,7 +216,7 @@ export interface Native {
   pollState(fd: number): number;
   socketFile(fd: number): number;
   peerCredentials(fd: number): number[];
-  hasFilter(fd: number): boolean;
+  socketFilter(fd: number): Uint8Array | Errno;
   peerName(fd: number): Uint8Array;
   peekBytes(fd: number, size: number): Uint8Array;
   closeQuietly(fds: readonly number[]): void;

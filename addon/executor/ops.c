@@ -52,6 +52,7 @@ static int run_op(struct executor *ex, const struct plan_op *op, struct error *e
 	case PLAN_OP_CONNECT:
 	case PLAN_OP_ACCEPT:
 	case PLAN_OP_SOCKOPT:
+	case PLAN_OP_FILTER:
 	case PLAN_OP_SEND:
 	case PLAN_OP_SHUTDOWN:
 	case PLAN_OP_BIND_ADDRESS:
@@ -103,6 +104,7 @@ static int run_op(struct executor *ex, const struct plan_op *op, struct error *e
 	case PLAN_OP_PIDFD:
 	case PLAN_OP_PIDFD_GIVE:
 	case PLAN_OP_PIDFD_TAKE:
+	case PLAN_OP_PROC_GIVE:
 		return op_pidfd(ex, op, error);
 	case PLAN_OP_FORK:
 	case PLAN_OP_FORK_SIBLING:

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -41,7 +42,8 @@ static int make_sockets(struct executor *ex, const struct plan_op *op, struct er
 	return place_slot(ex, ends[1], op->arg, error);
 }
 
-static int give(struct executor *ex, const struct plan_op *op, struct error *error)
+/* Takes the descriptor. */
+static int give(struct executor *ex, const struct plan_op *op, int fd, struct error *error)
 {
 	union control control = { 0 };
 	struct iovec byte = { .iov_base = (char[1]){ 0 }, .iov_len = 1 };
@@ -49,10 +51,8 @@ static int give(struct executor *ex, const struct plan_op *op, struct error *err
 		.msg_iov = &byte, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes),
 	};
 	struct cmsghdr *part = CMSG_FIRSTHDR(&message);
-	int fd = pidfd_open(getpid(), op->flags), result = 0;
+	int result = 0;
 
-	if (fd < 0)
-		return failed(error, errno, "pidfd_open");
 	part->cmsg_level = SOL_SOCKET;
 	part->cmsg_type = SCM_RIGHTS;
 	part->cmsg_len = CMSG_LEN(sizeof(fd));
@@ -61,6 +61,27 @@ static int give(struct executor *ex, const struct plan_op *op, struct error *err
 		result = failed(error, errno, "sendmsg");
 	close(fd);
 	return result;
+}
+
+static int give_pidfd(struct executor *ex, const struct plan_op *op, struct error *error)
+{
+	int fd = pidfd_open(getpid(), op->flags);
+
+	return fd < 0 ? failed(error, errno, "pidfd_open") : give(ex, op, fd, error);
+}
+
+/* A file of our own directory in /proc. */
+static int give_file(struct executor *ex, const struct plan_op *op, struct error *error)
+{
+	char path[64];
+	int fd;
+
+	if (snprintf(path, sizeof(path), "self/%s", op_data(ex, op)) >= (int)sizeof(path))
+		return failed(error, ENAMETOOLONG, "open");
+	fd = openat(slot_fd(ex, op->arg), path, (int)op->flags | O_CLOEXEC);
+	if (fd < 0)
+		return failed(error, errno, "open");
+	return give(ex, op, fd, error);
 }
 
 /* Waits until it is there, and leaves it for the others. */
@@ -110,7 +131,9 @@ int op_pidfd(struct executor *ex, const struct plan_op *op, struct error *error)
 {
 	switch (op->type) {
 	case PLAN_OP_PIDFD_GIVE:
-		return give(ex, op, error);
+		return give_pidfd(ex, op, error);
+	case PLAN_OP_PROC_GIVE:
+		return give_file(ex, op, error);
 	case PLAN_OP_PIDFD_TAKE:
 		return take(ex, op, error);
 	default:

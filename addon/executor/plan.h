@@ -292,6 +292,10 @@ enum plan_op_type {
 					 * flags: enum plan_tcp_flag */
 	PLAN_OP_TCP_END		= 114,	/* the same; the other end has closed its stream; arg: slot of TCP_HOLD */
 	PLAN_OP_TCP_RELEASE	= 115,	/* slot of TCP_HOLD */
+
+	PLAN_OP_FILTER		= 116,	/* of a socket; data: struct sock_filter[] */
+	PLAN_OP_PROC_GIVE	= 117,	/* in a task, into slot as PIDFD_GIVE; arg: slot of /proc, data: name of
+					 * a file below our own directory there, flags: to open it with */
 };
 
 enum plan_fill {

@@ -2,6 +2,7 @@
 /* Sockets, and the messages that are unread in them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -253,6 +254,20 @@ static bool is_datagram(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_DGRAM;
 }
 
+static int attach_filter(struct executor *ex, const struct plan_op *op, struct error *error)
+{
+	struct sock_fprog program = {
+		.len = (unsigned short)(op->data_len / sizeof(struct sock_filter)),
+		.filter = (struct sock_filter *)op_data(ex, op),
+	};
+
+	if (op->data_len % sizeof(struct sock_filter) || op->data_len / sizeof(struct sock_filter) > BPF_MAXINSNS)
+		return failed(error, EINVAL, "a filter that is no program");
+	if (setsockopt(slot_fd(ex, op->slot), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+		return failed(error, errno, "setsockopt(SO_ATTACH_FILTER)");
+	return 0;
+}
+
 int op_socket(struct executor *ex, const struct plan_op *op, struct error *error)
 {
 	int fd = slot_fd(ex, op->slot);
@@ -285,6 +300,8 @@ int op_socket(struct executor *ex, const struct plan_op *op, struct error *error
 		return 0;
 	case PLAN_OP_CONNECT_ADDRESS:
 		return connect_now(fd, op_data(ex, op), op->data_len, error);
+	case PLAN_OP_FILTER:
+		return attach_filter(ex, op, error);
 	case PLAN_OP_SEND:
 		return send_message(ex, op, error);
 	default:

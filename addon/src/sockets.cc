@@ -1,6 +1,7 @@
 // What the kernel tells of sockets, and what is in them, without taking it out.
 
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
@@ -18,6 +19,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <vector>
 
 #include "util.h"
 
@@ -556,14 +558,19 @@ Napi::Value peerCredentials(const Napi::CallbackInfo &info) {
 }
 CRCTL_EXPORT(peerCredentials);
 
-// hasFilter(fd): boolean, whether a BPF program looks at what comes.
-Napi::Value hasFilter(const Napi::CallbackInfo &info) {
+// socketFilter(fd): Uint8Array, the classic BPF program that looks at what comes (struct sock_filter each), empty if there is none; or
+// -EACCES: one that is not classic, of which nothing is told but that it is there.
+Napi::Value socketFilter(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  int fd = info[0].As<Napi::Number>().Int32Value();
+  // in instructions, not in bytes
   socklen_t count = 0;
-  int result = getsockopt(info[0].As<Napi::Number>().Int32Value(), SOL_SOCKET, SO_GET_FILTER, nullptr, &count);
-  // of one that is not classic nothing is told but that it is there
-  return Napi::Boolean::New(info.Env(), result == 0 ? count > 0 : errno == EACCES);
+  if (getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, nullptr, &count) < 0) return Napi::Number::New(env, -errno);
+  std::vector<sock_filter> program(count);
+  if (count > 0 && getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, program.data(), &count) < 0) return Napi::Number::New(env, -errno);
+  return Napi::Buffer<uint8_t>::Copy(env, reinterpret_cast<uint8_t *>(program.data()), program.size() * sizeof(sock_filter));
 }
-CRCTL_EXPORT(hasFilter);
+CRCTL_EXPORT(socketFilter);
 
 }  // namespace
 }  // namespace crctl

@@ -401,6 +401,16 @@ export interface PidFile extends OpenFileBase {
   pid: number;
 }
 
+/** A file of /proc/<pid>, proc(5) */
+export interface ProcessFile extends OpenFileBase {
+  kind: "process";
+  /** a task of the tree, in the namespace of the dumping crctl */
+  pid: number;
+  /** below /proc/<pid>/ */
+  name: string;
+  position: bigint;
+}
+
 /** inotify_init(2) */
 export interface InotifyFile extends OpenFileBase {
   kind: "inotify";
@@ -446,6 +456,7 @@ export type OpenFile =
   | NetlinkFile
   | PtyFile
   | PidFile
+  | ProcessFile
   | InotifyFile
   | ExternalFile;
 

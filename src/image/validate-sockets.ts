@@ -33,6 +33,7 @@ const LONGEST_DATAGRAM = 65507;
 const SOL_SOCKET = 1;
 /** SO_SNDBUF, SO_RCVBUF */
 const SIZES: readonly number[] = [7, 8];
+const SO_ATTACH_FILTER = 26;
 
 export function crossCheckSockets(files: readonly OpenFile[], demand: Demand): void {
   const sockets = new Map<bigint, UnixFile>();
@@ -68,9 +69,15 @@ function isSocket(file: OpenFile): file is Socket {
   return ["unix", "tcp", "udp", "netlink"].includes(file.kind);
 }
 
+/** struct sock_filter each, BPF_MAXINSNS at most */
+function isProgram(value: Uint8Array): boolean {
+  return value.length > 0 && value.length % 8 === 0 && value.length <= 4096 * 8;
+}
+
 function checkOptions(options: readonly SocketOption[], check: Demand): void {
   for (const { level, name, value } of options) {
     check(level <= INT_MAX && name <= INT_MAX, "has an option that there cannot be");
+    check(level !== SOL_SOCKET || name !== SO_ATTACH_FILTER || isProgram(value), "has a filter that is no program");
     check(level !== SOL_SOCKET || !SIZES.includes(name) || value.length === 4, "has a buffer whose size is no number");
   }
 }

@@ -7,6 +7,7 @@ import { crossCheckMqueues } from "./validate-mqueues.js";
 import { crossCheckSockets, type Demand } from "./validate-sockets.js";
 import { crossCheckIpc, crossCheckSegments } from "./validate-sysv.js";
 import { CHARACTERS, MASTER_LINKS } from "../kinds/termios.js";
+import { isProcessFileName } from "../proc/files.js";
 import {
   IMAGE_VERSION,
   type Inventory,
@@ -267,6 +268,7 @@ const OPEN_FILE = {
     common,
   ),
   pidfd: check.map({ ...base, kind: check.literal("pidfd"), pid: check.natural }, common),
+  process: check.map({ ...base, kind: check.literal("process"), pid: check.natural, name: check.string, position: check.bigint }, common),
   inotify: check.map(
     {
       ...base,
@@ -542,7 +544,12 @@ export function crossCheck(image: { inventory: Inventory; tasks: Task[]; files: 
       demand(isRange(start, length), `task ${pid} has an impossible lock on descriptor ${fd}`);
     }
   });
-  for (const file of image.files)
+  for (const file of image.files) {
     if (file.kind === "pidfd") demand(file.pid === 0 || seen.has(file.pid), `open file ${file.id} is about no task`);
+    if (file.kind === "process") {
+      demand(seen.has(file.pid), `open file ${file.id} is about no task`);
+      demand(isProcessFileName(file.name), `open file ${file.id} is no file of a process that is saved`);
+    }
+  }
   demand(image.tasks.length > 0, "it holds no task");
 }

@@ -19,6 +19,7 @@ import { mqueueDump } from "./mqueue.js";
 import { netlinkDump } from "./netlink.js";
 import { pathDump } from "./path.js";
 import { pidfdDump } from "./pidfd.js";
+import { processFileDump } from "./procfile.js";
 import { pipeDump } from "./pipe.js";
 import { ptyDump } from "./pty.js";
 import { refuseDescriptor } from "./refused.js";
@@ -36,6 +37,7 @@ const KINDS: readonly DumpHalf[] = [
   pathDump, // before all: such a descriptor is a name, whatever it names
   memfdDump, // before regular: it looks like a deleted file
   mqueueDump, // before regular: it looks like a file
+  processFileDump, // before regular, which refuses what is in /proc/<pid>
   regularDump,
   directoryDump,
   deviceDump,

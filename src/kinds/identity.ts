@@ -36,7 +36,7 @@ export function nameOf(link: string, stat: StatRecord, followLinks: boolean): Na
 }
 
 /** f_type of statfs(2), and the inode number of its root */
-const PROC_SUPER_MAGIC = 0x9fa0;
+export const PROC_SUPER_MAGIC = 0x9fa0;
 const PROC_ROOT_INO = 1;
 
 function belongsToProcess(path: string): boolean {

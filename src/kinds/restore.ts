@@ -15,6 +15,7 @@ import { mqueueRestore } from "./mqueue.js";
 import { netlinkRestore } from "./netlink.js";
 import { pathRestore } from "./path.js";
 import { pidfdRestore } from "./pidfd.js";
+import { processFileRestore } from "./procfile.js";
 import { pipeRestore } from "./pipe.js";
 import { ptyRestore } from "./pty.js";
 import { regularRestore } from "./regular.js";
@@ -46,6 +47,7 @@ const KINDS: { readonly [K in Kind]: RestoreHalf<Of<K>> } = {
   udp: udpRestore,
   netlink: netlinkRestore,
   pidfd: pidfdRestore,
+  process: processFileRestore,
   inotify: inotifyRestore,
   epoll: epollRestore, // last: it watches the others
 };

@@ -10,8 +10,10 @@ import { OP, type Op, type Subject } from "../restore/plan.js";
 const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
+const SO_ATTACH_FILTER = 26;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
+const SO_LOCK_FILTER = 44;
 
 export interface SocketKind {
   domain: number;
@@ -37,7 +39,22 @@ export const GENERIC: OptionNames = [1, 5, 7, 8, 9, 12, 13, 18, 20, 21, 29, 35, 
 ]);
 
 /** What somebody has attached that cannot be asked for. */
-export const FILTER_REASON = { why: "a filter is attached to it (SO_ATTACH_FILTER, SO_ATTACH_BPF)", hint: "let the program detach it" };
+export const FILTER_REASON = { why: "an eBPF program is attached to it as a filter (SO_ATTACH_BPF)", hint: "let the program detach it" };
+
+/** Whether what looks at all that comes is no classic BPF program. */
+export function hasStrangeFilter(fd: number): boolean {
+  return typeof native().socketFilter(fd) === "number";
+}
+
+/** SO_ATTACH_FILTER with its instructions, and SO_LOCK_FILTER. */
+function readFilter(fd: number): SocketOption[] {
+  const value = native().socketFilter(fd);
+  if (typeof value === "number" || value.length === 0) return [];
+  const [locked] = native().socketOptions(fd, [SOL_SOCKET], [SO_LOCK_FILTER]);
+  const options = [{ level: SOL_SOCKET, name: SO_ATTACH_FILTER, value }];
+  if (!(locked instanceof Uint8Array) || Buffer.from(locked).readInt32LE() === 0) return options;
+  return [...options, { level: SOL_SOCKET, name: SO_LOCK_FILTER, value: locked }];
+}
 
 /** The options of a socket that a new one of its kind does not have. */
 export function readOptions(fd: number, kind: SocketKind, names: OptionNames): SocketOption[] {
@@ -49,6 +66,7 @@ export function readOptions(fd: number, kind: SocketKind, names: OptionNames): S
     const name = typeof index === "number" ? names[index] : undefined;
     if (name !== undefined && value instanceof Uint8Array) options.push({ level: name[0], name: name[1], value });
   }
+  options.push(...readFilter(fd));
   return options;
 }
 
@@ -97,7 +115,7 @@ function pack(values: readonly (Uint8Array | number)[]): Uint8Array {
 export function setOptions(
   options: readonly SocketOption[],
   slot: number,
-  context: Pick<RestoreContext, "create">,
+  context: Pick<RestoreContext, "create" | "arm">,
   { subject, late }: { subject: Subject; late?: (op: Op) => void },
 ): void {
   for (const { level, name, value } of options) {
@@ -105,6 +123,9 @@ export function setOptions(
     if (level === SOL_SOCKET && isBufferSize(name)) {
       // what is read is twice what was set
       context.create(bufferSize(slot, name, Math.floor(Buffer.from(value).readInt32LE() / 2), subject));
+    } else if (level === SOL_SOCKET && (name === SO_ATTACH_FILTER || name === SO_LOCK_FILTER)) {
+      // what comes again has been looked at
+      context.arm(name === SO_ATTACH_FILTER ? { type: OP.FILTER, slot, data: value, subject } : op);
     } else if (late !== undefined && level === SOL_SOCKET && PASS.includes(name)) {
       late(op);
     } else {

@@ -95,6 +95,8 @@ export const OP = {
   TCP_FILL: 113,
   TCP_END: 114,
   TCP_RELEASE: 115,
+  FILTER: 116,
+  PROC_GIVE: 117,
   PTY: 30,
   PTY_SLAVE: 31,
   LOCK: 27,

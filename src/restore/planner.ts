@@ -254,6 +254,8 @@ export function pathOf(file: OpenFile | undefined, image: Image): string | undef
     case "udp":
     case "netlink":
       return `socket:[${file.ino}]`;
+    case "process":
+      return `/proc/${file.pid}/${file.name}`;
     case "eventfd":
     case "timerfd":
     case "signalfd":

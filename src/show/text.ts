@@ -227,6 +227,8 @@ function describeFile(file: OpenFile): string {
     }
     case "pty":
       return `pseudo-terminal ${file.pty.index}, ${file.side}`;
+    case "process":
+      return `/proc/${file.pid}/${file.name}`;
     case "pidfd":
       return `pidfd of ${file.pid === 0 ? "a process that has ended" : `process ${file.pid}`}`;
     case "inotify":

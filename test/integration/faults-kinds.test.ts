@@ -26,6 +26,8 @@ const PROGRAMS = [
   "tcp_connected",
   "udp",
   "netlink",
+  "socket_filter",
+  "proc_files",
   "eventfd",
   "timerfd",
   "signalfd",

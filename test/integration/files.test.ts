@@ -25,6 +25,7 @@ import path from "node:path";
 describeRows("files", [
   { program: "file_position" },
   { program: "file_shared" },
+  { program: "proc_files" },
   { program: "file_deleted" },
   { program: "directory" },
   { program: "o_path" },

@@ -221,7 +221,13 @@ describe("huge pages", () => {
         try {
           const restore = [process.execPath, CRCTL, "restore", "-D", image, "-d"];
           // before 5.17, those may have huge pages too who may lock as much memory
-          const { status, stdout, stderr } = await run("prlimit", ["--memlock=4096", "setpriv", "--bounding-set", "-ipc_lock", ...restore]);
+          const { status, stdout, stderr } = await run("prlimit", [
+            "--memlock=4096",
+            "setpriv",
+            "--bounding-set",
+            "-ipc_lock,-sys_resource",
+            ...restore,
+          ]);
           expect(status, stdout + stderr).to.equal(7);
           expect(stderr).to.match(/CAP_IPC_LOCK.*hugetlb_shm_group/);
           expect(made()).to.deep.equal([]);

@@ -21,7 +21,7 @@ const EVERYWHERE: readonly (readonly [string, RegExp])[] = [
   ["udp-multicast", /UDP socket.*multicast/],
   ["netlink-generic", /netlink socket.*protocol 16/],
   ["netlink-unread", /netlink socket.*not read/],
-  ["socket-filter", /a filter is attached/],
+  ["socket-filter", /an eBPF program is attached/],
   ["socket-stranger", /is from process \d+, which is not in the tree/],
   ["socket-one-way", /a socket without a name, which is not connected to it/],
   ["epoll-lost-target", /watches something/],

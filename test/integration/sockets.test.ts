@@ -22,6 +22,7 @@ describeRows("sockets", [
   { program: "udp" },
   { program: "udp_kept" },
   { program: "netlink" },
+  { program: "socket_filter" },
 ]);
 
 describe("a socket that is looked at", () => {

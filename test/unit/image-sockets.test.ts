@@ -119,6 +119,7 @@ describe("image: sockets", () => {
     "a netlink socket of an unknown protocol": [netlink({ protocol: 32 })],
     "a netlink socket with a port that is too long": [netlink({ port: 2 ** 32 })],
     "a netlink socket in a group that there cannot be": [netlink({ groups: [0] })],
+    "a filter of half an instruction": [udp({ options: [{ level: 1, name: 26, value: new Uint8Array(12) }] })],
     "a datagram that is too long": [udp({ datagrams: [{ data: new Uint8Array(65508), from: ADDRESS }] })],
   };
 

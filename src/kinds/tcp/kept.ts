@@ -124,6 +124,7 @@ function goOn(end: End, slot: number, context: RestoreContext): void {
   if (connection.finished && connection.endSent !== true) release({ type: OP.SHUTDOWN, arg: SHUT_WR, flags: TCP_MAY_BE_OVER });
   if ((connection.shutdown & RECEIVES_NO_MORE) !== 0 && !connection.ended)
     release({ type: OP.SHUTDOWN, arg: SHUT_RD, flags: TCP_MAY_BE_OVER });
-  resetBuffers(file, slot, { create: release }, subject);
-  setOptions(file.options.filter(isLate), slot, { create: release }, { subject });
+  const released = { create: release, arm: release };
+  resetBuffers(file, slot, released, subject);
+  setOptions(file.options.filter(isLate), slot, released, { subject });
 }

@@ -73,7 +73,7 @@ export function repair(
 }
 
 /** What TCP_REPAIR and filling the queues have changed. */
-export function resetBuffers(file: TcpFile, slot: number, context: Pick<RestoreContext, "create">, subject: Subject): void {
+export function resetBuffers(file: TcpFile, slot: number, context: Pick<RestoreContext, "create" | "arm">, subject: Subject): void {
   setOptions(
     file.options.filter(({ level, name }) => level === SOL_SOCKET && (name === SO_REUSEADDR || isBufferSize(name))),
     slot,

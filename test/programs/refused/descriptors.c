@@ -26,7 +26,7 @@ static void bpf_map(void)
 	TRY(syscall(SYS_bpf, BPF_MAP_CREATE, &map, sizeof(map)));
 }
 
-static void bpf_program(void)
+int load_filter(void)
 {
 	/* r0 = 0; exit */
 	static const struct bpf_insn code[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K }, { .code = BPF_JMP | BPF_EXIT } };
@@ -34,8 +34,10 @@ static void bpf_program(void)
 		.prog_type = BPF_PROG_TYPE_SOCKET_FILTER, .insns = (uintptr_t)code, .insn_cnt = COUNT(code), .license = (uintptr_t)"GPL",
 	};
 
-	TRY(syscall(SYS_bpf, BPF_PROG_LOAD, &program, sizeof(program)));
+	return TRY(syscall(SYS_bpf, BPF_PROG_LOAD, &program, sizeof(program)));
 }
+
+static void bpf_program(void) { load_filter(); }
 
 static void secret_memory(void)
 {

@@ -15,4 +15,7 @@ extern const struct refused_kind refused_newer[];
 extern const struct refused_kind refused_descriptors[];
 extern const struct refused_kind refused_sockets[];
 
+/* In descriptors.c: a descriptor of an eBPF program that can be a socket's filter. */
+int load_filter(void);
+
 #endif

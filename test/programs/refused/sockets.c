@@ -15,12 +15,11 @@
 
 static void socket_filter(void)
 {
-	struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, 0xffffffff);
-	const struct sock_fprog program = { 1, &all };
-	int pair[2];
+	int pair[2], program = load_filter();
 
 	TRY(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair));
-	TRY(setsockopt(pair[0], SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)));
+	TRY(setsockopt(pair[0], SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)));
+	close(program);
 }
 
 /* A message of somebody who has ended, and who is to be told of. */
