@@ -152,8 +152,8 @@ function add(file: EpollFile, target: EpollTarget, slot: number, context: Restor
     b: target.data,
     subject: context.subject(file),
   };
-  // signals are those of the task that adds it; a pidfd is there in those that have it
-  const pid = watched.kind === "signalfd" || watched.kind === "pidfd" ? context.subject(watched).pid : undefined;
+  // signals are those of the task that adds it; what a task hands on is there in those that have it
+  const pid = ["signalfd", "pidfd", "process"].includes(watched.kind) ? context.subject(watched).pid : undefined;
   if (pid === undefined) context.create(op);
   // the others are there by then: to have this one tell and be spent could take what they have to tell
   else context.inTask(pid, isSpent(target) ? { ...op, flags: target.events | EPOLLERR | EPOLLHUP } : op);

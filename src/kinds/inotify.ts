@@ -139,7 +139,9 @@ function byWalk(inode: Inode, found: Found, context: DumpContext): FileIdentity 
   if (walk === undefined) walks.set(sdev, (walk = new Walk(sdev)));
   const near = native().readLinks(found.holders.map(({ via }) => `/proc/${via}/cwd`));
   const open = context.files.map(({ link }) => dirname(link));
-  walk.startAt(new Set([...near, ...open].filter((path) => typeof path === "string").filter((path) => path.startsWith("/"))));
+  const starts = [...new Set([...near, ...open])].filter((path) => typeof path === "string").filter((path) => path.startsWith("/"));
+  const stats = native().stats(starts, true);
+  walk.startAt(starts.filter((_, i) => isOn(stats[i], sdev)));
   for (const path of walk.find(ino)) {
     if (!isWatchedAs(path, inode)) continue;
     const [stat] = native().stats([path], false);
@@ -147,6 +149,11 @@ function byWalk(inode: Inode, found: Found, context: DumpContext): FileIdentity 
     if (identity !== undefined) return identity;
   }
   return undefined;
+}
+
+/** Directories have the device of their file system where nothing opens them by a handle. */
+function isOn(stat: StatRecord | number | undefined, sdev: bigint): boolean {
+  return typeof stat === "object" && inodeOf(stat).sdev === sdev;
 }
 
 /** Whether a watch on that file looks the same, whatever numbers stat(2) has for it. */

@@ -64,7 +64,7 @@ export function dumpLocks(found: Found, file: OpenFile, context: DumpContext): D
 function whyNot(lock: Lock | undefined, file: OpenFile): string | undefined {
   if (lock === undefined) return "file locks of this kind are not saved yet";
   if (file.kind === "external") return "it is on something that is handed over at restore";
-  if (file.kind === "pidfd") return "locks of pidfds are not saved";
+  if (file.kind === "pidfd" || file.kind === "process") return "locks of pidfds and of files of /proc/<pid> are not saved";
   if (lock.type === "lease" && (file.kind !== "regular" || file.identity.deleted)) return "a lease is saved on a file that has a name only";
   return undefined;
 }

@@ -9,7 +9,7 @@ import { OP } from "../restore/plan.js";
 import { withDuplicate } from "./duplicates.js";
 import { ELSEWHERE_REASON, isOfProtocol, kindOf } from "./inet.js";
 import { setOwner, settableFlags } from "./open.js";
-import { FILTER_REASON, GENERIC, hasStrangeFilter, readOptions, setOptions, type OptionNames } from "./socket-options.js";
+import { GENERIC, obstacleOfFilter, readOptions, setOptions, type OptionNames } from "./socket-options.js";
 import { S_IFSOCK, baseOf, descriptorOf, isType, type DumpContext, type DumpHalf, type Found } from "./types.js";
 
 export const AF_NETLINK = 16;
@@ -85,7 +85,8 @@ function obstacleOf(fd: number, { found, protocol }: { found: Found; protocol: n
   if (context.outside(found.link)) return SHARED;
   const unknown = obstacleOfProtocol(protocol);
   if (unknown !== undefined) return unknown;
-  if (hasStrangeFilter(fd)) return FILTER_REASON;
+  const filter = obstacleOfFilter(fd, false);
+  if (filter !== undefined) return filter;
   const flags = Number(found.untold.get(DESCRIPTOR_WHAT.NETLINK) ?? 0n);
   if ((flags & NETLINK_FLAG.ELSEWHERE) !== 0) return ELSEWHERE_REASON;
   if ((flags & NETLINK_FLAG.UNREAD) !== 0) return { why: "messages in it, or an error, were not read", hint: TRY_AGAIN };

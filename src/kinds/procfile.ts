@@ -8,21 +8,27 @@ import { statfsSync } from "node:fs";
 import type { ProcessFile } from "../image/schema.js";
 import { native } from "../native.js";
 import { O_PATH } from "../proc/fdinfo.js";
-import { isProcessFileName } from "../proc/files.js";
+import { dependsOnRoot, isProcessFileName } from "../proc/files.js";
 import type { RestoreContext, RestoreHalf } from "../restore/context.js";
 import { OP } from "../restore/plan.js";
 import { PROC_SUPER_MAGIC } from "./identity.js";
 import { openFlags } from "./open.js";
-import { S_IFREG, baseOf, isType, sourceOf, type DumpContext, type DumpHalf, type Found } from "./types.js";
+import { S_IFREG, baseOf, inodeKey, isType, sourceOf, type DumpContext, type DumpHalf, type Found } from "./types.js";
 
 const O_DIRECTORY = 0o200000;
 
-const PATH = /^\/proc\/([0-9]+)\/([a-z0-9_/]+)$/;
+/** Whoever looks a name of net/ up has the kernel forget the entry that was there before. */
+const PATH = /^\/proc\/([0-9]+)\/(?:([a-z0-9_]+)|(net\/[a-z0-9_]+)(?: \(deleted\))?)$/;
 
 function parse(found: Found, context: DumpContext): { pid: number; name: string } | undefined {
-  const [, pid = "", name = ""] = PATH.exec(found.link) ?? [];
+  const [, pid = "", own, net] = PATH.exec(found.link) ?? [];
+  const name = own ?? net ?? "";
   if (pid === "" || !isProcessFileName(name) || !context.inTree(Number(pid))) return undefined;
-  return { pid: Number(pid), name };
+  if (dependsOnRoot(name) && native().readLinks([`/proc/${pid}/root`])[0] !== "/") return undefined;
+  if (net !== undefined) return { pid: Number(pid), name };
+  // not that of one before, which had the same id
+  const [stat] = native().stats([found.link], false);
+  return typeof stat === "object" && inodeKey(stat) === inodeKey(found.stat) ? { pid: Number(pid), name } : undefined;
 }
 
 // ---- dump ----

@@ -38,22 +38,28 @@ export const GENERIC: OptionNames = [1, 5, 7, 8, 9, 12, 13, 18, 20, 21, 29, 35, 
   name,
 ]);
 
-/** What somebody has attached that cannot be asked for. */
-export const FILTER_REASON = { why: "an eBPF program is attached to it as a filter (SO_ATTACH_BPF)", hint: "let the program detach it" };
+const DETACH = "let the program detach it";
+const STRANGE = { why: "an eBPF program is attached to it as a filter (SO_ATTACH_BPF)", hint: DETACH };
+/** It comes back when all messages are there, which is too late for what others have sent by then. */
+const EXPOSED = { why: "a filter is attached to it (SO_ATTACH_FILTER), and others may send to it while it is restored", hint: DETACH };
 
-/** Whether what looks at all that comes is no classic BPF program. */
-export function hasStrangeFilter(fd: number): boolean {
-  return typeof native().socketFilter(fd) === "number";
+/** Why what looks at all that comes cannot be saved; `exposed`: not only tasks of the tree and the kernel can send to the socket. */
+export function obstacleOfFilter(fd: number, exposed: boolean): { why: string; hint: string } | undefined {
+  const program = native().socketFilter(fd);
+  if (typeof program === "number") return STRANGE;
+  return exposed && program.length > 0 ? EXPOSED : undefined;
 }
 
 /** SO_ATTACH_FILTER with its instructions, and SO_LOCK_FILTER. */
 function readFilter(fd: number): SocketOption[] {
-  const value = native().socketFilter(fd);
-  if (typeof value === "number" || value.length === 0) return [];
+  const program = native().socketFilter(fd);
   const [locked] = native().socketOptions(fd, [SOL_SOCKET], [SO_LOCK_FILTER]);
-  const options = [{ level: SOL_SOCKET, name: SO_ATTACH_FILTER, value }];
-  if (!(locked instanceof Uint8Array) || Buffer.from(locked).readInt32LE() === 0) return options;
-  return [...options, { level: SOL_SOCKET, name: SO_LOCK_FILTER, value: locked }];
+  const options = [];
+  if (typeof program !== "number" && program.length > 0) options.push({ level: SOL_SOCKET, name: SO_ATTACH_FILTER, value: program });
+  // that there shall be none can be locked too
+  if (locked instanceof Uint8Array && Buffer.from(locked).readInt32LE() !== 0)
+    options.push({ level: SOL_SOCKET, name: SO_LOCK_FILTER, value: locked });
+  return options;
 }
 
 /** The options of a socket that a new one of its kind does not have. */

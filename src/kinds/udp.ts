@@ -24,7 +24,7 @@ import {
   isOfProtocol,
   kindOf,
 } from "./inet.js";
-import { FILTER_REASON, GENERIC, hasStrangeFilter, readOptions, setOptions, type OptionNames } from "./socket-options.js";
+import { GENERIC, obstacleOfFilter, readOptions, setOptions, type OptionNames } from "./socket-options.js";
 import { withDuplicate } from "./duplicates.js";
 import { S_IFSOCK, baseOf, descriptorOf, isType, type DumpContext, type DumpHalf, type Found } from "./types.js";
 
@@ -82,7 +82,8 @@ const SHARED = {
 function obstacleOf(found: Found, context: DumpContext): { why: string; hint: string; code?: "E_EXTERNAL" } | undefined {
   const { flags } = toldOf(found);
   if (context.outside(found.link)) return SHARED;
-  if (withDuplicate(found, (fd) => hasStrangeFilter(fd))) return FILTER_REASON;
+  const filter = withDuplicate(found, (fd) => obstacleOfFilter(fd, true));
+  if (filter !== undefined) return filter;
   if ((flags & UDP_FLAG.ELSEWHERE) !== 0) return ELSEWHERE_REASON;
   if ((flags & UDP_FLAG.CHOSEN) !== 0) return CHOSEN_REASON;
   if ((flags & UDP_FLAG.TAKEN) !== 0) return { why: "it is a tunnel, or BPF has it", hint: "let the program close it first" };

@@ -22,6 +22,7 @@ const EVERYWHERE: readonly (readonly [string, RegExp])[] = [
   ["netlink-generic", /netlink socket.*protocol 16/],
   ["netlink-unread", /netlink socket.*not read/],
   ["socket-filter", /an eBPF program is attached/],
+  ["filter-exposed", /a filter is attached.*others may send/],
   ["socket-stranger", /is from process \d+, which is not in the tree/],
   ["socket-one-way", /a socket without a name, which is not connected to it/],
   ["epoll-lost-target", /watches something/],
@@ -87,7 +88,17 @@ const SINCE: readonly (readonly [number, string, RegExp])[] = [
 
 /** What only the stopped tree shows, or only the module. */
 const UNSEEN: ReadonlySet<string> = new Set([
-  ...["tcp-urgent", "tcp-closing", "tcp-elsewhere", "udp-chosen", "udp-multicast", "socket-filter", "socket-stranger", "socket-one-way"],
+  ...[
+    "tcp-urgent",
+    "tcp-closing",
+    "tcp-elsewhere",
+    "udp-chosen",
+    "udp-multicast",
+    "socket-filter",
+    "filter-exposed",
+    "socket-stranger",
+    "socket-one-way",
+  ],
   ...["sysv-mapped", "ldt", "tls-segment", "ioperm", "clone-sighand", "syscall-dispatch", "mdwe", "memory-merge", "guard", "thp-advised"],
   ...["timer-ids", "autoreap", "death-signal", "netlink-unread", "memfd-policy", "clone-sysvsem", "undo-of-thread"],
 ]);

@@ -4,7 +4,7 @@ import { constants } from "node:os";
 import { DESCRIPTOR_WHAT, TCP_FLAG, type TcpNoteRecord } from "../../image/layout.js";
 import type { TcpConnection, TcpFile, TcpOpen, TcpOver } from "../../image/schema.js";
 import { native } from "../../native.js";
-import { FILTER_REASON, hasStrangeFilter, readOptions } from "../socket-options.js";
+import { obstacleOfFilter, readOptions } from "../socket-options.js";
 import { withDuplicate } from "../duplicates.js";
 import { S_IFSOCK, baseOf, descriptorOf, isType, type DumpContext, type DumpHalf, type Found } from "../types.js";
 import { CONNECTED, STATE, hasEnded, isHeld, otherEnd, toldOf, waitingFor, type OtherEnd } from "./connections.js";
@@ -63,7 +63,7 @@ function dumpSocket(fd: number, found: Found, context: DumpContext): TcpFile | u
   const { state, waiting, backlog } = info;
   const told = toldOf(found);
   const obstacle =
-    (hasStrangeFilter(fd) ? FILTER_REASON : undefined) ??
+    obstacleOfFilter(fd, true) ??
     obstacleOf(told, state) ??
     (state === STATE.LISTEN ? obstacleOfListening(found, waiting, context) : undefined);
   if (obstacle !== undefined) {

@@ -5,7 +5,7 @@ import { native, type UnixSocketRecord } from "../../native.js";
 import { CAP, hasCapability } from "../../proc/capabilities.js";
 import { withDuplicate } from "../duplicates.js";
 import { baseOf, descriptorOf, S_IFSOCK, isOnItsWay, isType, type DumpContext, type DumpHalf, type Found } from "../types.js";
-import { FILTER_REASON, GENERIC, hasStrangeFilter, readOptions } from "../socket-options.js";
+import { GENERIC, obstacleOfFilter, readOptions } from "../socket-options.js";
 import { unixSockets } from "./all.js";
 import { LISTENING, POLLERR, isConnection, readMessages } from "./messages.js";
 import { nameOf } from "./name.js";
@@ -104,7 +104,7 @@ interface Subject {
 function dumpSocket(fd: number, { socket, messages, found }: Subject, context: DumpContext): UnixFile | undefined {
   const name = nameOf(fd, socket, found);
   const credentials = credentialsOf(fd, socket);
-  const why = obstacle(socket, context) ?? ("why" in name ? name : undefined) ?? (hasStrangeFilter(fd) ? FILTER_REASON : undefined);
+  const why = obstacle(socket, context) ?? ("why" in name ? name : undefined) ?? obstacleOfFilter(fd, "name" in name);
   const reason = why ?? (isOnItsWay(found) ? strangePeer(credentials) : undefined);
   if (reason !== undefined || "why" in name) {
     context.refuse({ ...descriptorOf(found), object: "socket", ...(reason ?? { why: "its name cannot be saved" }) });

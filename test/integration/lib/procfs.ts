@@ -219,8 +219,9 @@ function fileView(pid: number, fd: string, rename: Renaming): FileView {
   const [, kind, number] = /^(pipe|socket):\[(\d+)\]$/.exec(link) ?? [];
   if (kind !== undefined && number !== undefined) return { link: rename.name(kind, number), info };
   const stat = statSync(`/proc/${pid}/fd/${fd}`, { bigint: true });
+  if (!stat.isFile() || link.startsWith("/memfd:")) return { link, info };
   // a process has new inodes in /proc when it is restored
-  if (!stat.isFile() || link.startsWith("/memfd:") || link.startsWith("/proc/")) return { link, info };
+  if (link.startsWith("/proc/")) return { link: link.replace(/ \(deleted\)$/, ""), info };
   if (stat.nlink > 0n) return { link: `file ${stat.dev}:${stat.ino}`, info };
   const flags = Number.parseInt(info.flags ?? "", 8) & ~MADE_WITHOUT_NAME;
   return { link: `a deleted file, ${rename.name("inode", `${stat.dev} ${stat.ino}`)}`, info: { ...info, flags: flags.toString(8) } };

@@ -2,6 +2,7 @@
 /* Files of /proc that tell of processes of the tree: the program's own, a child's, a zombie's; read in part, for writing, passed on. */
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -50,9 +51,13 @@ int main(int argc, char **argv)
 		int devices = TRY(open("/proc/net/dev", O_RDONLY)), of_child, of_zombie, adjusted;
 		pid_t pid, zombie;
 		int *const own[] = { &shared, &stat, &memory, &score, &adjusted, &mounts, &devices, &of_child, &of_zombie, &passed };
+		struct epoll_event event = { .events = EPOLLPRI };
+		int epoll = TRY(epoll_create1(0));
 		char text[32] = "";
 		siginfo_t info;
 
+		/* as who waits for mounts does */
+		TRY(epoll_ctl(epoll, EPOLL_CTL_ADD, mounts, &event));
 		SAME(TRY(read(shared, text, 2)), 2);
 		pid = test_fork(child, &shared);
 		of_child = of(pid, "stat", O_RDONLY);
@@ -86,6 +91,8 @@ int main(int argc, char **argv)
 		SAME(atoi(from_start(adjusted)), 500);
 		SAME(TRY(pwrite(score, "0", 1, 0)), 1);
 		CHECK(strstr(from_start(mounts), " /proc proc "), "/proc is not mounted: %s", from_start(mounts));
+		TRY(epoll_ctl(epoll, EPOLL_CTL_MOD, mounts, &event));
+		close(epoll);
 		SAME(lseek(devices, 0, SEEK_CUR), 20);
 		CHECK(strstr(from_start(devices), "lo:"), "there is no loopback device: %s", from_start(devices));
 		/* who has ended has no files any more, and had them then */

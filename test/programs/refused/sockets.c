@@ -22,6 +22,15 @@ static void socket_filter(void)
 	close(program);
 }
 
+/* Others can send to it before its filter is there. */
+static void filter_exposed(void)
+{
+	struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, 0xffffffff);
+	const struct sock_fprog program = { 1, &all };
+
+	TRY(setsockopt(TRY(socket(AF_INET, SOCK_DGRAM, 0)), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)));
+}
+
 /* A message of somebody who has ended, and who is to be told of. */
 static void socket_stranger(void)
 {
@@ -136,7 +145,7 @@ const struct refused_kind refused_sockets[] = {
 	{ "tcp-translated", tcp_translated, NULL },
 	{ "tcp-elsewhere", tcp_elsewhere, NULL },
 	{ "udp-chosen", udp_chosen, NULL },
-	{ "socket-filter", socket_filter, NULL },
+	{ "socket-filter", socket_filter, NULL }, { "filter-exposed", filter_exposed, NULL },
 	{ "socket-stranger", socket_stranger, NULL },
 	{ "socket-one-way", socket_one_way, NULL },
 	{ NULL, NULL, NULL },
