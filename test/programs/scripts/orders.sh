@@ -3,7 +3,9 @@
 # it to the file "done".
 mkfifo orders
 (
-	while read -r order <orders; do
+	while [ -p orders ]; do
+		# nothing comes of who has given the order before and closes only now
+		read -r order <orders || continue
 		eval "$order"
 		echo "$order" >>"done"
 	done
