@@ -49,6 +49,17 @@ int bound_udp(struct sockaddr_in *name)
 	return fd;
 }
 
+cpu_set_t stay_on_processor(void)
+{
+	cpu_set_t before, one;
+
+	TRY(sched_getaffinity(0, sizeof(before), &before));
+	CPU_ZERO(&one);
+	CPU_SET(TRY(sched_getcpu()), &one);
+	TRY(sched_setaffinity(0, sizeof(one), &one));
+	return before;
+}
+
 void await_unread(int fd, size_t bytes)
 {
 	__u32 info[SK_MEMINFO_VARS] = { 0 };

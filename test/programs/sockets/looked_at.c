@@ -28,6 +28,7 @@ int main(int argc, char **argv)
 	const char *what = argv[test_init(argc, argv)];
 	bool error, offset;
 
+	stay_on_processor();
 	CHECK(what, "error, udp, datagram, packet or offset?");
 	error = strcmp(what, "error") == 0;
 	offset = strcmp(what, "offset") == 0;

@@ -80,6 +80,7 @@ int main(int argc, char **argv)
 	const struct in_addr loopback = { .s_addr = htonl(INADDR_LOOPBACK) };
 
 	test_init(argc, argv);
+	stay_on_processor();
 	pattern_fill(large, sizeof(large), 7);
 	do {
 		int one = bound(AF_INET, &loopback), any = bound(AF_INET, NULL), six = bound(AF_INET6, NULL);

@@ -14,6 +14,7 @@ static char buffer[SIZE], expected[MANY][SIZE];
 int main(int argc, char **argv)
 {
 	test_init(argc, argv);
+	stay_on_processor();
 	pattern_fill(expected, sizeof(expected), 5);
 	do {
 		struct sockaddr_in name, deaf_name;

@@ -12,6 +12,7 @@
  *	pair FAMILY TYPE BYTES READERS WRITERS		two connected sockets; BYTES unread, in messages
  *	watch COUNT TASKS				an eventfd, and an epoll instance that watches it
  */
+#include "sockets.h"
 #include "test.h"
 
 #include <arpa/inet.h>
@@ -205,11 +206,13 @@ static void check_watch(const struct watch *w, int index)
 static void make_objects(void)
 {
 	static char data[1 << 20];
+	const cpu_set_t processors = stay_on_processor();
 
 	for (int i = 0; i < nr_pairs; i++) {
 		pattern_fill(data, 1 << 18, 3000 + i);
 		make_pair(&pairs[i], data);
 	}
+	TRY(sched_setaffinity(0, sizeof(processors), &processors));
 	for (int i = 0; i < nr_watches; i++)
 		make_watch(&watches[i], i);
 
