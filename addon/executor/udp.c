@@ -11,6 +11,7 @@
 #include <netinet/ip6.h>
 #include <netinet/udp.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -148,6 +149,33 @@ static int await_arrival(int fd, const struct arrivals *before, struct error *er
 	return failed(error, ETIMEDOUT, "a datagram does not arrive");
 }
 
+/* Masks of processors may be longer than cpu_set_t. */
+struct processors { uint8_t bits[1024]; };
+
+static int set_processors(const struct processors *processors, struct error *error)
+{
+	if (sched_setaffinity(0, sizeof(*processors), (const cpu_set_t *)processors) < 0)
+		return failed(error, errno, "sched_setaffinity");
+	return 0;
+}
+
+/*
+ * Stays on this processor, until it has those again that it had. What is put into a socket counts there before it is in its
+ * queue, where what another processor delivers could overtake it; on this one it is in the queue by the time that we go on.
+ */
+static int stay_on_processor(struct processors *before, struct error *error)
+{
+	struct processors one = { 0 };
+	int cpu = sched_getcpu();
+
+	*before = one;
+	if (cpu < 0 || cpu / 8 >= (int)sizeof(one.bits) ||
+	    sched_getaffinity(0, sizeof(*before), (cpu_set_t *)before) < 0)
+		return failed(error, errno, "sched_getaffinity");
+	one.bits[cpu / 8] = (uint8_t)(1 << cpu % 8);
+	return set_processors(&one, error);
+}
+
 /* There may be more than there is room for by now, which is no reason to lose it. */
 static int deliver(int fd, struct plan_datagram *head, struct packet *packet, const void *data, size_t size,
 		   struct error *error)
@@ -172,6 +200,7 @@ int op_datagram(struct executor *ex, const struct plan_op *op, struct error *err
 	const char *p = op_data(ex, op);
 	int fd = slot_fd(ex, op->slot), room, ret;
 	socklen_t length = sizeof(room);
+	struct processors processors;
 	struct plan_datagram head;
 	struct packet packet;
 	size_t size;
@@ -193,7 +222,11 @@ int op_datagram(struct executor *ex, const struct plan_op *op, struct error *err
 		make6(&packet, (struct sockaddr_in6 *)&head.from, (struct sockaddr_in6 *)&head.to, p, size);
 	if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, &length) < 0)
 		return failed(error, errno, "SO_RCVBUF");
+	if (stay_on_processor(&processors, error) < 0)
+		return -1;
 	ret = deliver(fd, &head, &packet, p, size, error);
+	if (set_processors(&processors, error) < 0)
+		return -1;
 	/* what is read is twice what is set */
 	room /= 2;
 	if (ret == 0 && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) < 0 &&
