@@ -79,6 +79,8 @@ export interface Details {
   path?: string;
   /** what to do about it */
   hint?: string;
+  /** it is likely to pass by itself: a dump waits for it a moment */
+  transient?: true;
 }
 
 /** One of several reasons for one failure. */

@@ -26,6 +26,7 @@ const CONTROLLER_POINTS = {
   "dump.held": { at: "--tcp-keep: packets of connections out of the tree are held back" },
   "dump.tasks": { at: "the state of the tasks has been read" },
   "dump.core": { at: "a task's /proc/<pid>/dump has been opened" },
+  "dump.again": { at: "what stood in the way may pass by itself; the tree has been let go for a moment" },
   "dump.collected": { at: "everything is known, and nothing of it stands in the way" },
   "dump.head": { at: "the head of a core file has been written" },
   "dump.pages": { at: "some of a task's pages have been copied" },

@@ -97,7 +97,7 @@ export class Core {
         ...(refusal.addr === 0n ? {} : { address: refusal.addr }),
         object: known?.object ?? `refusal ${refusal.code}`,
         why: refusal.text === "" ? "the kernel module refuses it" : refusal.text,
-        ...(known === undefined ? {} : { hint: known.hint }),
+        ...(known === undefined ? {} : { hint: known.hint, ...(known.transient ? { transient: true } : {}) }),
       });
     }
   }

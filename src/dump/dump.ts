@@ -57,6 +57,9 @@ class Stopwatch {
   }
 }
 
+/** For how long the tree is let go, in ms, each time that nothing stands in the way but what may pass by itself. */
+const PAUSES_MS = [10, 30, 100, 300];
+
 /** How long the default waits for the ids of the killed tasks to be free. */
 const KILL_TIMEOUT_MS = 5000;
 
@@ -104,16 +107,30 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
     reserveCores(native().listTree(options.pid), writer);
     fault("dump.reserved");
     watch.lap("reserve");
-    tree = FrozenTree.freeze(options.pid, options.freezeTimeoutMs);
-    watch.lap("freeze");
-    fault("dump.frozen");
-    if (options.outsideTcp === "keep") {
-      held = HeldConnections.hold(tree.live);
-      fault("dump.held");
-      watch.lap("hold");
+    let collected: Collected;
+    let frozenBeforeNs = 0n;
+    for (let attempt = 0; ; attempt++) {
+      tree = FrozenTree.freeze(options.pid, options.freezeTimeoutMs);
+      watch.lap("freeze");
+      fault("dump.frozen");
+      if (options.outsideTcp === "keep") {
+        held = HeldConnections.hold(tree.live);
+        fault("dump.held");
+        watch.lap("hold");
+      }
+      writer.keepReserved(new Set(tree.live.map(({ pid }) => coreName(pid))));
+      collected = collect(tree, options, { outsiders, problems, watch, ...(held === undefined ? {} : { held }) });
+      const pauseMs = PAUSES_MS[attempt];
+      if (pauseMs === undefined || !problems.willPass) break;
+      letGo(collected, tree, held);
+      frozenBeforeNs += tree.frozenNs;
+      held = undefined;
+      fault("dump.again");
+      pause(pauseMs);
+      checkInterrupted();
+      problems.clear();
+      watch.lap("again");
     }
-    writer.keepReserved(new Set(tree.live.map(({ pid }) => coreName(pid))));
-    const collected = collect(tree, options, { outsiders, problems, watch, ...(held === undefined ? {} : { held }) });
     let bytes: bigint;
     try {
       problems.check();
@@ -135,7 +152,7 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
     const id = randomBytes(16).toString("hex");
     const { states } = collected;
     bytes += writeMetadata(collected, writer);
-    const stats = { tasks: states.length, threads: tree.threadCount, bytes, frozenNs: tree.frozenNs };
+    const stats = { tasks: states.length, threads: tree.threadCount, bytes, frozenNs: frozenBeforeNs + tree.frozenNs };
     checkInterrupted();
     watch.lap("metadata");
     writer.finish({ ...inventoryOf(collected, options, id), stats });
@@ -161,7 +178,7 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
       threads: stats.threads,
       zombies: states.filter((state) => state.frozen.zombie).length,
       bytes,
-      frozenNs: tree.frozenNs,
+      frozenNs: frozenBeforeNs + tree.frozenNs,
       totalNs: process.hrtime.bigint() - startNs,
       after: options.after,
       phasesNs: watch.phases,
@@ -181,6 +198,18 @@ export function dump(options: DumpOptions, progress: Progress): DumpResult {
   } finally {
     held?.close();
   }
+}
+
+/** Forgets what was seen of a tree that goes on. */
+function letGo({ cores, connections }: Collected, tree: FrozenTree, held: HeldConnections | undefined): void {
+  for (const core of cores) core.close();
+  for (const fd of connections) closeSync(fd);
+  tree.thaw();
+  held?.close();
+}
+
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 /** A frozen task that is killed is the cause of whatever went wrong then. */

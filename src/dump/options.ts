@@ -30,7 +30,7 @@ export interface DumpResult {
   after: DumpOptions["after"];
   /** time by phase */
   phasesNs: Record<string, bigint>;
-  warnings: string[];
+  warnings: readonly string[];
 }
 
 /** Where a dump tells how far it is. */

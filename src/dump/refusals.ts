@@ -5,6 +5,7 @@ import { REFUSE } from "../image/layout.js";
 interface Refusal {
   object: string;
   hint: string;
+  transient?: true;
 }
 
 const AVOID = "run the program without it, or dump at a moment when it does not use it";
@@ -17,14 +18,14 @@ export const REFUSALS: ReadonlyMap<number, Refusal> = new Map([
   [REFUSE.LDT, { object: "local descriptor table", hint: AVOID }],
   [REFUSE.MEMPOLICY, { object: "memory policy", hint: "give policies to threads, or to memory that is not shared" }],
   [REFUSE.XFEATURE, { object: "processor feature", hint: "disable the feature for the program (GLIBC_TUNABLES)" }],
-  [REFUSE.SHARED_MM, { object: "shared memory space", hint: "wait until its vfork(2) or CLONE_VM child has gone on" }],
+  [REFUSE.SHARED_MM, { object: "shared memory space", hint: "wait until its vfork(2) or CLONE_VM child has gone on", transient: true }],
   [REFUSE.SHARED_FILES, { object: "shared descriptor table", hint: AVOID }],
   [REFUSE.COMPAT, { object: "32-bit task", hint: "use a 64-bit build of the program" }],
   [REFUSE.USERFAULTFD, { object: "userfaultfd", hint: AVOID }],
   [REFUSE.AIO, { object: "asynchronous I/O", hint: AVOID }],
   [REFUSE.IOPERM, { object: "I/O port permission", hint: AVOID }],
   [REFUSE.SYSCALL_DISPATCH, { object: "system call user dispatch", hint: AVOID }],
-  [REFUSE.RESTART, { object: "interrupted system call", hint: "try again: the call will have ended" }],
+  [REFUSE.RESTART, { object: "interrupted system call", hint: "try again: the call will have ended", transient: true }],
   [REFUSE.TIMER, { object: "timer", hint: AVOID }],
   [REFUSE.HUGETLB, { object: "huge pages", hint: "use those of mmap(2), memfd_create(2), shmget(2) or a hugetlbfs" }],
   [REFUSE.IO_URING, { object: "io_uring", hint: AVOID }],

@@ -27,6 +27,7 @@ export const eventfdDump: DumpHalf = {
         object: "eventfd",
         why: "it is in a message that has not been received, and this kernel does not tell of it then whether it is a semaphore",
         hint: "try again when the message has been received",
+        transient: true,
       });
       return;
     }

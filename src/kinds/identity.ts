@@ -89,7 +89,9 @@ export function makeIdentity(path: string, stat: StatRecord, deleted: boolean, m
 }
 
 /** Why a name cannot be used, for all but deleted files, which some kinds can save. */
-export const NAMING_PROBLEMS: Readonly<Record<Exclude<Naming["state"], "named" | "deleted">, { why: string; hint: string }>> = {
+export const NAMING_PROBLEMS: Readonly<
+  Record<Exclude<Naming["state"], "named" | "deleted">, { why: string; hint: string; transient?: true }>
+> = {
   hidden: {
     why: "its path leads to another file now: something was mounted over it, or it was moved between mounts",
     hint: "make the path lead to the file again, or close the descriptor",
@@ -101,6 +103,7 @@ export const NAMING_PROBLEMS: Readonly<Record<Exclude<Naming["state"], "named" |
   process: {
     why: "it shows a process, and files of /proc/<pid> cannot be opened as they were before there is one",
     hint: "let the program close it, or leave the directory, before the dump",
+    transient: true,
   },
   "not-utf8": { why: "its path is not UTF-8, which images hold no other", hint: "rename the file" },
 };

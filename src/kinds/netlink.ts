@@ -10,7 +10,7 @@ import { withDuplicate } from "./duplicates.js";
 import { ELSEWHERE_REASON, isOfProtocol, kindOf } from "./inet.js";
 import { setOwner, settableFlags } from "./open.js";
 import { GENERIC, obstacleOfFilter, readOptions, setOptions, type OptionNames } from "./socket-options.js";
-import { S_IFSOCK, baseOf, descriptorOf, isType, type DumpContext, type DumpHalf, type Found } from "./types.js";
+import { S_IFSOCK, baseOf, descriptorOf, isType, type DumpContext, type DumpHalf, type Found, type Obstacle } from "./types.js";
 
 export const AF_NETLINK = 16;
 const SOL_NETLINK = 270;
@@ -61,12 +61,6 @@ export const netlinkDump: DumpHalf = {
   },
 };
 
-interface Obstacle {
-  why: string;
-  hint: string;
-  code?: "E_EXTERNAL";
-}
-
 const SHARED: Obstacle = {
   code: "E_EXTERNAL",
   why: "a task that is not in the tree has it open too",
@@ -89,9 +83,9 @@ function obstacleOf(fd: number, { found, protocol }: { found: Found; protocol: n
   if (filter !== undefined) return filter;
   const flags = Number(found.untold.get(DESCRIPTOR_WHAT.NETLINK) ?? 0n);
   if ((flags & NETLINK_FLAG.ELSEWHERE) !== 0) return ELSEWHERE_REASON;
-  if ((flags & NETLINK_FLAG.UNREAD) !== 0) return { why: "messages in it, or an error, were not read", hint: TRY_AGAIN };
+  if ((flags & NETLINK_FLAG.UNREAD) !== 0) return { why: "messages in it, or an error, were not read", hint: TRY_AGAIN, transient: true };
   if (netlinkSockets().some(({ ino, replying }) => ino === found.stat.ino && replying)) {
-    return { why: "the kernel has not finished a reply to it", hint: TRY_AGAIN };
+    return { why: "the kernel has not finished a reply to it", hint: TRY_AGAIN, transient: true };
   }
   return undefined;
 }

@@ -6,6 +6,7 @@ import type { SocketOption } from "../image/schema.js";
 import { native } from "../native.js";
 import type { RestoreContext } from "../restore/context.js";
 import { OP, type Op, type Subject } from "../restore/plan.js";
+import type { Obstacle } from "./types.js";
 
 const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
@@ -44,7 +45,7 @@ const STRANGE = { why: "an eBPF program is attached to it as a filter (SO_ATTACH
 const EXPOSED = { why: "a filter is attached to it (SO_ATTACH_FILTER), and others may send to it while it is restored", hint: DETACH };
 
 /** Why what looks at all that comes cannot be saved; `exposed`: not only tasks of the tree and the kernel can send to the socket. */
-export function obstacleOfFilter(fd: number, exposed: boolean): { why: string; hint: string } | undefined {
+export function obstacleOfFilter(fd: number, exposed: boolean): Obstacle | undefined {
   const program = native().socketFilter(fd);
   if (typeof program === "number") return STRANGE;
   return exposed && program.length > 0 ? EXPOSED : undefined;

@@ -75,6 +75,9 @@ export interface DumpContext {
   identity(found: Found, options?: { followLinks?: boolean }): FileIdentity | undefined;
 }
 
+/** Why an object cannot be saved, without what it is. */
+export type Obstacle = Pick<Details, "hint" | "transient"> & { why: string; code?: ErrorCode };
+
 /** reset: their program finds them so; keep: they go on after the restore */
 export type OutsideTcp = "refuse" | "reset" | "keep";
 

@@ -26,7 +26,7 @@ import {
 } from "./inet.js";
 import { GENERIC, obstacleOfFilter, readOptions, setOptions, type OptionNames } from "./socket-options.js";
 import { withDuplicate } from "./duplicates.js";
-import { S_IFSOCK, baseOf, descriptorOf, isType, type DumpContext, type DumpHalf, type Found } from "./types.js";
+import { S_IFSOCK, baseOf, descriptorOf, isType, type DumpContext, type DumpHalf, type Found, type Obstacle } from "./types.js";
 
 const IPPROTO_UDP = 17;
 const LONGEST = 65536;
@@ -79,7 +79,7 @@ const SHARED = {
   hint: "dump a tree that has all tasks that share it",
 } as const;
 
-function obstacleOf(found: Found, context: DumpContext): { why: string; hint: string; code?: "E_EXTERNAL" } | undefined {
+function obstacleOf(found: Found, context: DumpContext): Obstacle | undefined {
   const { flags } = toldOf(found);
   if (context.outside(found.link)) return SHARED;
   const filter = withDuplicate(found, (fd) => obstacleOfFilter(fd, true));
@@ -88,7 +88,7 @@ function obstacleOf(found: Found, context: DumpContext): { why: string; hint: st
   if ((flags & UDP_FLAG.CHOSEN) !== 0) return CHOSEN_REASON;
   if ((flags & UDP_FLAG.TAKEN) !== 0) return { why: "it is a tunnel, or BPF has it", hint: "let the program close it first" };
   if ((flags & UDP_FLAG.MULTICAST) !== 0) return { why: "it has joined multicast groups", hint: "let the program leave them first" };
-  if ((flags & UDP_FLAG.PENDING) !== 0) return { why: "a datagram is being put together in it", hint: "try again" };
+  if ((flags & UDP_FLAG.PENDING) !== 0) return { why: "a datagram is being put together in it", hint: "try again", transient: true };
   return undefined;
 }
 

@@ -4,7 +4,7 @@ import { expect } from "chai";
 import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } from "node:fs";
 import path from "node:path";
 import { crctl, describeOutcome, mustFail, run, type Outcome } from "./lib/crctl.js";
-import { Clean, naming, pausedAt, tidsOfTree, unharmed, untraced, workload } from "./lib/faults.js";
+import { Clean, faulty, naming, pausedAt, tidsOfTree, unharmed, untraced, workload } from "./lib/faults.js";
 import { CRCTL, SCRIPTS } from "./lib/paths.js";
 import { pidsOfTree, stateOf, viewTree } from "./lib/procfs.js";
 import { Tree } from "./lib/program.js";
@@ -56,17 +56,19 @@ function commsOf(image: { tasks: { comm: string }[] }): string[] {
 }
 
 describe("faults: a tree that acts during its dump", () => {
-  /** Dumps it, has it act when the dump has come to `point`, and lets the dump go on. */
+  /** Dumps it, has it act when the dump has come to `point`, and lets the dump go on. `before`: an order that is carried out first. */
   async function acting(
     point: string,
     act: (pair: Pair) => Promise<void>,
     check: (pair: Pair, outcome: Outcome, image: string) => Promise<void>,
+    before?: string,
   ): Promise<void> {
     await naming(point, async () => {
       const pair = await Pair.start();
       const { tree } = pair;
       await withJournal(tree, async () => {
         const image = tree.newImage();
+        if (before !== undefined) await pair.carriesOut(before);
         const paused = await pausedAt(point, ["dump", "-t", String(tree.pid), "-D", image, "--leave-running", "--json"]);
         await act(pair);
         const outcome = await paused.go();
@@ -148,6 +150,44 @@ describe("faults: a tree that acts during its dump", () => {
         // the parent waits for it, and ends
         await pair.tree.gone([pair.tree.pid]);
       },
+    );
+  });
+
+  const OPEN = "exec 7</proc/self/smaps";
+  const CLOSE = "exec 7<&-";
+
+  it("that lets go of what stood in the way: it is waited for", async () => {
+    await acting(
+      "dump.again:2",
+      (pair) => pair.carriesOut(CLOSE),
+      async (pair, outcome, image) => {
+        expect(outcome.status, describeOutcome(outcome)).to.equal(0);
+        expect(await shown(image)).to.deep.equal(["bash", "bash"]);
+        await pair.carriesOut(": still here");
+      },
+      OPEN,
+    );
+  });
+
+  it("that does not let go of what stood in the way", async () => {
+    await acting(
+      "dump.again:4",
+      () => Promise.resolve(),
+      async (pair, outcome, image) => {
+        expect(outcome.status, describeOutcome(outcome)).to.equal(4);
+        const { error } = JSON.parse(outcome.stdout) as { error: { problems: { fd: number; transient?: boolean }[] } };
+        expect(error.problems.map(({ fd, transient }) => ({ fd, transient }))).to.deep.equal([{ fd: 7, transient: true }]);
+        expect(existsSync(image)).to.equal(false);
+        for (const fault of ["dump.again", "dump.again:2=kill"]) {
+          const args = ["dump", "-t", String(pair.tree.pid), "-D", image];
+          const failed = await faulty(fault, args);
+          if (fault.endsWith("kill")) expect(failed.signal, describeOutcome(failed)).to.equal("SIGKILL");
+          else expect(failed.stderr, describeOutcome(failed)).to.include("E_FAULT");
+          await untraced(pair.tree.pid);
+          await pair.carriesOut(`: still here after ${fault}`);
+        }
+      },
+      OPEN,
     );
   });
 

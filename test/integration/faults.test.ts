@@ -19,8 +19,8 @@ const isLate = (point: string): boolean => FAULT_POINTS[point]?.late === true;
 
 /** Of points that are passed more than once, times that are not the first. */
 const LATER = ["dump.seize:3", "dump.stopped:2", "dump.core:2", "dump.pages:2", "dump.metadata:3"];
-/** Points of a dump over an existing image, of one that leaves the tree running, of one that keeps connections. */
-const SPECIAL = ["dump.aside", "dump.thawed", "dump.held"];
+/** Points of a dump over an existing image, of one that leaves the tree running, of one that keeps connections, of one that waits. */
+const SPECIAL = ["dump.aside", "dump.thawed", "dump.held", "dump.again"];
 
 /** One operation of each sort: on an object, in a task, in one that is to end, from outside. */
 const STEPS = ["executor.op.fill", "executor.op.dup", "executor.op.die", "executor.op.stop"];

@@ -6,7 +6,7 @@ import type { TcpConnection, TcpFile, TcpOpen, TcpOver } from "../../image/schem
 import { native } from "../../native.js";
 import { obstacleOfFilter, readOptions } from "../socket-options.js";
 import { withDuplicate } from "../duplicates.js";
-import { S_IFSOCK, baseOf, descriptorOf, isType, type DumpContext, type DumpHalf, type Found } from "../types.js";
+import { S_IFSOCK, baseOf, descriptorOf, isType, type DumpContext, type DumpHalf, type Found, type Obstacle } from "../types.js";
 import { CONNECTED, STATE, hasEnded, isHeld, otherEnd, toldOf, waitingFor, type OtherEnd } from "./connections.js";
 import { CHOSEN_REASON, ELSEWHERE_REASON, SOCK_STREAM, isBound, isOfProtocol, kindOf } from "../inet.js";
 import { IPPROTO_TCP, bufferLocks, infoOf, isTcp, optionsOf, timestampOf, type TcpInfo } from "./options.js";
@@ -91,13 +91,7 @@ function isNew({ state, shutdown, error, flags }: TcpNoteRecord): boolean {
   return state === STATE.CLOSE && shutdown === 0 && error === 0 && (flags & TCP_FLAG.ENDED) === 0;
 }
 
-interface Obstacle {
-  why: string;
-  hint: string;
-  code?: "E_EXTERNAL";
-}
-
-const AGAIN = "try again";
+const AGAIN = { hint: "try again", transient: true } as const;
 const SHARED: Obstacle = {
   code: "E_EXTERNAL",
   why: "a task that is not in the tree has it open too",
@@ -121,7 +115,7 @@ function named({ holders: [{ pid, fd }] }: Found): string {
 function obstacleOf(told: TcpNoteRecord | undefined, state: number): Obstacle | undefined {
   if (told === undefined) {
     if (state === STATE.LISTEN || state === STATE.CLOSE) return undefined;
-    return { why: "it is on its way in a message", hint: "try again when it has been received" };
+    return { why: "it is on its way in a message", hint: "try again when it has been received", transient: true };
   }
   const { flags } = told;
   if ((flags & TCP_FLAG.ELSEWHERE) !== 0) return ELSEWHERE_REASON;
@@ -131,37 +125,46 @@ function obstacleOf(told: TcpNoteRecord | undefined, state: number): Obstacle | 
   if ((flags & TCP_FLAG.SIGNED) !== 0)
     return { why: "its segments are signed (TCP_MD5SIG, TCP-AO)", hint: "let the program close it first" };
   if ((flags & TCP_FLAG.REPAIR) !== 0) return { why: "somebody has set TCP_REPAIR", hint: "end who did" };
-  if ((flags & TCP_FLAG.URGENT) !== 0) return { why: "it holds urgent data", hint: AGAIN };
-  if ((flags & TCP_FLAG.BUSY) !== 0) return { why: "what it has not sent could not be read", hint: AGAIN };
-  if (state === STATE.SYN_SENT) return { why: "it is being connected", hint: AGAIN };
+  if ((flags & TCP_FLAG.URGENT) !== 0) return { why: "it holds urgent data", ...AGAIN };
+  if ((flags & TCP_FLAG.BUSY) !== 0) return { why: "what it has not sent could not be read", ...AGAIN };
+  if (state === STATE.SYN_SENT) return { why: "it is being connected", ...AGAIN };
   return undefined;
 }
 
 function obstacleOfListening(found: Found, waiting: number, context: DumpContext): Obstacle | undefined {
   const foreign = waiting - waitingFor(found.stat.ino, context);
   if (foreign === 0) return undefined;
-  if (foreign < 0) return { why: "a connection of the tree waits at another socket of its address to be accepted", hint: AGAIN };
+  if (foreign < 0) return { why: "a connection of the tree waits at another socket of its address to be accepted", ...AGAIN };
   return {
     code: "E_EXTERNAL",
     why: `${foreign} connections from outside of the tree wait to be accepted`,
     hint: "try again when they have been accepted",
+    transient: true,
   };
 }
 
 function obstacleOfConnection(found: Found, other: OtherEnd, told: TcpNoteRecord, context: DumpContext): Obstacle | undefined {
   if (other.where === "outside") return context.outsideTcp === "keep" ? obstacleOfKept(found, told, context) : LEADS_OUT;
   if (other.where === "closing")
-    return { why: "its other end has been closed, and what that has sent is on its way", hint: "try again when the program has read it" };
-  if (other.where === "halfway") return { why: "it is not connected yet", hint: AGAIN };
+    return {
+      why: "its other end has been closed, and what that has sent is on its way",
+      hint: "try again when the program has read it",
+      transient: true,
+    };
+  if (other.where === "halfway") return { why: "it is not connected yet", ...AGAIN };
   if (other.where === "waiting" && (other.unread > 0 || told.write_seq !== told.snd_una))
-    return { why: "what it has sent is in a connection that is not accepted yet", hint: "try again when it has been accepted" };
+    return {
+      why: "what it has sent is in a connection that is not accepted yet",
+      hint: "try again when it has been accepted",
+      transient: true,
+    };
   return undefined;
 }
 
 function obstacleOfKept(found: Found, told: TcpNoteRecord, context: DumpContext): Obstacle | undefined {
-  if (!CONNECTED.has(told.state)) return { why: "it is not connected yet", hint: AGAIN };
+  if (!CONNECTED.has(told.state)) return { why: "it is not connected yet", ...AGAIN };
   if (isHeld(found, context)) return undefined;
-  return { why: "its packets could not be held back in time", hint: AGAIN };
+  return { why: "its packets could not be held back in time", ...AGAIN };
 }
 
 function connectionOf(
@@ -174,7 +177,7 @@ function connectionOf(
     const state = OVER[told.error];
     if (state !== undefined) return over(fd, state);
     const why = `it has failed (errno ${told.error}), and its program has not been told yet`;
-    refuse(found, told.state, { why, hint: AGAIN }, context);
+    refuse(found, told.state, { why, ...AGAIN }, context);
     return undefined;
   }
   const other: OtherEnd = otherEnd(found, context) ?? { where: hasEnded(found) ? "gone" : "closing" };
@@ -191,7 +194,7 @@ function connectionOf(
   const unread = native().unreadBytes(fd);
   const received = native().peekBytes(fd, unread);
   if (received.length !== unread) {
-    refuse(found, told.state, { why: "what it has received could not be read", hint: AGAIN }, context);
+    refuse(found, told.state, { why: "what it has received could not be read", ...AGAIN }, context);
     return undefined;
   }
   context.quiet(fd);

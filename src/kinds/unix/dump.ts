@@ -4,7 +4,17 @@ import type { UnixFile, UnixMessage } from "../../image/schema.js";
 import { native, type UnixSocketRecord } from "../../native.js";
 import { CAP, hasCapability } from "../../proc/capabilities.js";
 import { withDuplicate } from "../duplicates.js";
-import { baseOf, descriptorOf, S_IFSOCK, isOnItsWay, isType, type DumpContext, type DumpHalf, type Found } from "../types.js";
+import {
+  baseOf,
+  descriptorOf,
+  S_IFSOCK,
+  isOnItsWay,
+  isType,
+  type DumpContext,
+  type DumpHalf,
+  type Found,
+  type Obstacle,
+} from "../types.js";
 import { GENERIC, obstacleOfFilter, readOptions } from "../socket-options.js";
 import { unixSockets } from "./all.js";
 import { LISTENING, POLLERR, isConnection, readMessages } from "./messages.js";
@@ -129,12 +139,13 @@ function dumpSocket(fd: number, { socket, messages, found }: Subject, context: D
 }
 
 /** Who the other end was is set by a task that has the socket. */
-function strangePeer({ peerCredentials }: Pick<UnixFile, "peerCredentials">): Reason | undefined {
+function strangePeer({ peerCredentials }: Pick<UnixFile, "peerCredentials">): Obstacle | undefined {
   if (peerCredentials === undefined) return undefined;
   if (peerCredentials.uid === process.geteuid?.() && peerCredentials.gid === process.getegid?.()) return undefined;
   return {
     why: "it is in a message that has not been received, and another user is at its other end",
     hint: "try again when the message has been received",
+    transient: true,
   };
 }
 
@@ -148,13 +159,7 @@ function mayBeOnItsWay(ino: bigint, context: DumpContext): boolean {
   return hasCapability(CAP.SYS_PTRACE) && !context.outside(`socket:[${ino}]`);
 }
 
-interface Reason {
-  why: string;
-  hint?: string;
-  code?: "E_EXTERNAL";
-}
-
-function obstacle(socket: UnixSocketRecord, context: DumpContext): Reason | undefined {
+function obstacle(socket: UnixSocketRecord, context: DumpContext): Obstacle | undefined {
   const { own, waiting, byIno } = tableOf(context);
   if (leadsOut(socket, context)) {
     return {
@@ -164,7 +169,11 @@ function obstacle(socket: UnixSocketRecord, context: DumpContext): Reason | unde
     };
   }
   if (waiting.has(socket.ino) && socket.unsent > 0) {
-    return { why: "what it has sent is in a connection that is not accepted yet", hint: "try again when the connection has been accepted" };
+    return {
+      why: "what it has sent is in a connection that is not accepted yet",
+      hint: "try again when the connection has been accepted",
+      transient: true,
+    };
   }
   // one that the tree has only in a message would look the same
   if (!context.running && socket.pending?.some((client) => !own.has(client)) === true) {
@@ -172,6 +181,7 @@ function obstacle(socket: UnixSocketRecord, context: DumpContext): Reason | unde
       code: "E_EXTERNAL",
       why: "a task that is not in the tree waits for its connection to be accepted",
       hint: "try again when the connection has been accepted",
+      transient: true,
     };
   }
   const peer = byIno.get(socket.peer ?? 0n);
